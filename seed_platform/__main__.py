@@ -1,0 +1,5 @@
+"""`python -m seed_platform` is the `seed` command."""
+
+from seed_platform.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Automation: partitions, sensors, conditions, and launching what is outstanding."""

@@ -1,0 +1,393 @@
+"""The `seed` command: every verb a user has, thin over the packages that do the work.
+
+Exit codes: 0 done, 1 the work failed, 2 the call was wrong; errors are one line on standard error. What belongs here:
+arguments, help, and calling one function. What does not: work, or how results look (`console.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import duckdb
+from pydantic import ValidationError
+
+from seed_platform import __version__, console
+from seed_platform.batches import Batch, add_batch, find_batch, list_batches, pin_sources, read_metadata
+from seed_platform.corpora.export import FORMATS, export
+from seed_platform.errors import SeedError, UsageError, WorkError
+from seed_platform.lake.lake import Lake
+from seed_platform.lake.query import open_views
+from seed_platform.lineage.funnel import funnel
+from seed_platform.lineage.why import why
+from seed_platform.policy import load_policy
+from seed_platform.progress import listen
+from seed_platform.settings import Settings
+from seed_platform.steps.base import Step
+from seed_platform.steps.flow import STEPS, VERDICT_TABLES
+from seed_platform.steps.freshness import Flow, load_records
+from seed_platform.steps.read import limits_of
+
+Command = Callable[..., None]
+_CORPORA = click.Choice(["file_level"])
+
+
+def _lake_option(command: Command) -> Command:
+    """`--lake ROOT` and `--policy FILE`, handed on as `settings`."""
+
+    @click.option("--lake", metavar="ROOT", help="The lake: a folder or s3://bucket/prefix. [SEED_LAKE, else ./lake]")
+    @click.option("--policy", metavar="FILE", type=click.Path(path_type=Path), help="Curation policy. [SEED_POLICY]")
+    @functools.wraps(command)
+    def with_settings(*args: Any, lake: str | None, policy: Path | None, **options: Any) -> None:  # noqa: ANN401
+        given = {name: value for name, value in (("lake", lake), ("policy", policy)) if value is not None}
+        try:
+            settings = Settings(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"setting {name} (SEED_{name.upper()} or seed.toml): {first['msg']}") from error
+        return command(*args, settings=settings, **options)
+
+    return with_settings
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document with stable keys.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="seed")
+def cli() -> None:
+    """Raw repositories in, explained training corpora for code language models out.
+
+    \b
+    Examples:
+      seed batch add repositories ./my-checkout pypi:flask==3.0.0
+      seed run
+      seed funnel
+      seed why flask:src/flask/app.py
+      seed export file_level ./corpus
+    """
+
+
+@cli.group()
+def batch() -> None:
+    """Batches: what has arrived."""
+
+
+@batch.command("add")
+@click.argument("kind", type=click.Choice(["repositories"]))
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--name", help="Name of the batch. [default: its arrival number and its first repository]")
+@click.option("--metadata", type=click.Path(path_type=Path), help='JSON Lines: {"repository": …, "stars": …}')
+@_json_option
+@_lake_option
+def batch_add(
+    kind: str, sources: tuple[str, ...], name: str | None, metadata: Path | None, as_json: bool, settings: Settings
+) -> None:
+    """Add a batch of repositories. Revisions are looked up now; reading happens in `seed run`.
+
+    SOURCE is a git checkout, a bare repository or a URL (REVISION may follow as #REVISION), a folder, an archive
+    (.tar.*, .zip, .whl), or pypi:NAME==VERSION. Adding the same sources again changes nothing.
+
+    \b
+    Examples:
+      seed batch add repositories ./checkout https://example.org/project.git#v1.2
+      seed batch add repositories pypi:flask==3.0.0 ./bundle.tar.gz --name first
+    """
+    facts = read_metadata(metadata) if metadata is not None else {}
+    pinned = pin_sources(sources, limits_of(settings), facts)
+    added = add_batch(_lake(settings), pinned, name=name, kind=kind)
+    rejected = [source for source in added.batch.sources if source.rejected is not None]
+    if as_json:
+        console.print_json(
+            {
+                "batch": added.batch.key,
+                "arrival": added.batch.arrival,
+                "new": added.new,
+                "sources": len(added.batch.sources),
+                "rejected": {source.pinned.spec: source.rejected[0] for source in rejected if source.rejected},
+            }
+        )
+        return
+    for source in rejected:
+        if source.rejected is not None:
+            console.err.print(f"[yellow]rejected[/] {source.pinned.spec}: {source.rejected[0]} ({source.rejected[1]})")
+    readable = len(added.batch.sources) - len(rejected)
+    if added.new:
+        console.out.print(f"batch [bold]{added.batch.key}[/] added with {readable} repositories; next: seed run")
+    else:
+        console.out.print(f"nothing new: these sources are batch [bold]{added.batch.key}[/]")
+
+
+@batch.command("list")
+@_json_option
+@_lake_option
+def batch_list(as_json: bool, settings: Settings) -> None:
+    """List the batches in order of arrival, and whether work on them is outstanding."""
+    lake = _lake(settings)
+    batches = list_batches(lake)
+    left = Counter(each.key for each, _ in _outstanding(lake, settings))
+    if as_json:
+        console.print_json(
+            [
+                {
+                    "batch": each.key,
+                    "arrival": each.arrival,
+                    "kind": each.kind,
+                    "created_at": each.created_at,
+                    "outstanding": left[each.key],
+                    "sources": [
+                        {
+                            "spec": source.pinned.spec,
+                            "repository": source.pinned.repository,
+                            "revision": source.pinned.revision,
+                            "rejected": source.rejected[0] if source.rejected else None,
+                        }
+                        for source in each.sources
+                    ],
+                }
+                for each in batches
+            ]
+        )
+    elif batches:
+        console.show_batches(batches, left)
+    else:
+        console.out.print("no batch yet: seed batch add repositories PATH_OR_URL …")
+
+
+@cli.command()
+@click.option("--batch", "batch_name", metavar="NAME", help="Only this batch, and earlier ones it is compared with.")
+@click.option("--select", metavar="ASSETS", help="Only these assets, and what they depend on.")
+@_lake_option
+def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
+    """Materialize what is outstanding, through Dagster.
+
+    \b
+    Examples:
+      seed run
+      seed run --batch 00002-flask
+      seed run --select verdicts/files/syntax
+    """
+    lake = _existing_lake(settings)
+    if select is None and not _outstanding(lake, settings):
+        console.out.print("everything is up to date")
+        return
+    # Dagster takes a second to import, which is not spent to find that there is nothing to do.
+    from seed_platform.automation.launch import launch  # noqa: PLC0415
+
+    with console.Bars() as bars, listen(bars):
+        launched = launch(settings, batch=batch_name, select=select)
+    if not launched.computed:
+        console.out.print("everything is up to date")
+        return
+    batches = {key for key, _ in launched.computed}
+    console.out.print(f"done: {len(launched.computed)} results for {len(batches)} batches; next: seed funnel")
+
+
+@cli.command("funnel")
+@click.argument("corpus", type=_CORPORA, default="file_level")
+@click.option("--batch", "batch_names", metavar="NAME", multiple=True, help="Only this batch; may be repeated.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also save the picture as PNG.")
+@_json_option
+@_lake_option
+def funnel_command(
+    corpus: str, batch_names: tuple[str, ...], plot: Path | None, as_json: bool, settings: Settings
+) -> None:
+    """Show what was seen, what each filter dropped and why, and what is kept."""
+    del corpus
+    lake = _existing_lake(settings)
+    known = list_batches(lake)
+    chosen = [find_batch(known, name).key for name in batch_names] or None
+    connection = _views(lake, settings)
+    counted = funnel(connection, load_policy(settings.policy).file_level, chosen)
+    if as_json:
+        console.print_json(counted.to_json())
+    else:
+        console.show_funnel(counted)
+    if plot is not None:
+        from seed_platform.lineage.plots import funnel_figure, save  # noqa: PLC0415 - imports matplotlib
+
+        save(funnel_figure(counted), plot)
+        console.err.print(f"picture saved to {plot}")
+
+
+@cli.command("why")
+@click.argument("document", metavar="REPO:PATH|DOC_ID")
+@_json_option
+@_lake_option
+def why_command(document: str, as_json: bool, settings: Settings) -> None:
+    """Tell the whole story of one document: where it came from and what every filter said.
+
+    \b
+    Examples:
+      seed why flask:src/flask/app.py
+      seed why flask@3.0.0:src/flask/app.py
+      seed why 9f86d081884c7d659a2feaa0c55ad015
+    """
+    lake = _existing_lake(settings)
+    story = why(_views(lake, settings), document, load_policy(settings.policy).file_level)
+    if as_json:
+        console.print_json(story.to_json())
+    else:
+        console.show_story(story)
+
+
+@cli.command("export")
+@click.argument("corpus", type=_CORPORA)
+@click.argument("destination", type=click.Path(path_type=Path))
+@click.option("--format", "file_format", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export in DEST.")
+@_json_option
+@_lake_option
+def export_command(
+    corpus: str, destination: Path, file_format: str, overwrite: bool, as_json: bool, settings: Settings
+) -> None:
+    """Write a corpus to the folder DEST as shards, with a dataset card and a manifest.
+
+    \b
+    Examples:
+      seed export file_level ./corpus
+      python -c "import datasets; print(datasets.load_dataset('./corpus'))"
+    """
+    del corpus
+    lake = _existing_lake(settings)
+    policy = load_policy(settings.policy)
+    batches = list_batches(lake)
+    pending = [f"{step.name} of {each.key}" for each, step in _outstanding(lake, settings)]
+    if pending:
+        raise WorkError(f"{len(pending)} results are outstanding ({pending[0]}, …): seed run first")
+    with console.Bars() as bars, listen(bars):
+        manifest = export(lake, batches, policy, destination, file_format=file_format, overwrite=overwrite)
+    if as_json:
+        console.print_json(
+            {
+                "destination": str(destination),
+                "documents": manifest.documents,
+                "text_bytes": manifest.text_bytes,
+                "shards": [shard.path for shard in manifest.shards],
+            }
+        )
+    else:
+        text = console.size(manifest.text_bytes)
+        console.out.print(f"{manifest.documents:,} documents, {text} in {len(manifest.shards)} shards: {destination}")
+
+
+@cli.command()
+@click.argument("query")
+@click.option("--limit", default=100, show_default=True, help="Most rows to print; 0 for all.")
+@_json_option
+@_lake_option
+def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
+    """Ask the lake in SQL (DuckDB), read-only.
+
+    Views: batches, repositories, files, rejections, verdicts, materializations, file_level.
+
+    \b
+    Examples:
+      seed sql "select language, count(*) from file_level group by 1 order by 2 desc"
+      seed sql "select reason, count(*) from verdicts where filter = 'syntax' group by 1"
+    """
+    lake = _existing_lake(settings)
+    try:
+        result = _views(lake, settings).execute(query)
+        columns = [column[0] for column in result.description or []]
+        rows = result.fetchmany(limit + 1) if limit else result.fetchall()
+    except duckdb.Error as error:
+        raise UsageError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+    cut = bool(limit) and len(rows) > limit
+    rows = rows[:limit] if limit else rows
+    if as_json:
+        console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        console.show_rows(columns, rows, cut=cut)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True)
+@_lake_option
+def ui(host: str, port: int, settings: Settings) -> None:
+    """Start Dagster's webserver and daemon on the committed dagster.yaml and workspace.yaml."""
+    from seed_platform.automation.launch import deployment_file, prepare_home  # noqa: PLC0415 - imports Dagster
+
+    home = prepare_home(settings)
+    workspace = deployment_file("workspace.yaml")
+    os.environ["SEED_LAKE"] = _lake(settings).root
+    if settings.policy is not None:
+        os.environ["SEED_POLICY"] = str(settings.policy.absolute())
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    console.err.print(f"http://{host}:{port}  (instance: {home}; Ctrl-C ends it)")
+    arguments = ["-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - the same interpreter, constant arguments
+
+
+@cli.command("demo")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
+def demo_command(folder: Path) -> None:
+    """Show the whole story on real packages, in FOLDER (default: ./demo)."""
+    from seed_platform.demo import demo  # noqa: PLC0415 - only here
+
+    demo(folder)
+
+
+@cli.group("policy")
+def policy_group() -> None:
+    """The curation policy: every threshold."""
+
+
+@policy_group.command("show")
+@_lake_option
+def policy_show(settings: Settings) -> None:
+    """Print the policy in force, defaults included, as YAML that can be edited and given as --policy."""
+    import yaml  # noqa: PLC0415 - only here
+
+    policy = load_policy(settings.policy)
+    text = yaml.safe_dump(policy.model_dump(mode="json"), sort_keys=False)
+    sys.stdout.write(f"# policy {policy.digest()[:16]}\n{text}")
+
+
+def _lake(settings: Settings) -> Lake:
+    return Lake(settings.lake, row_group_bytes=settings.row_group_bytes, part_bytes=settings.part_bytes)
+
+
+def _existing_lake(settings: Settings) -> Lake:
+    lake = _lake(settings)
+    if not list_batches(lake):
+        raise UsageError(f"{lake.root} has no batch yet: seed batch add repositories PATH_OR_URL … (or give --lake)")
+    return lake
+
+
+def _outstanding(lake: Lake, settings: Settings) -> list[tuple[Batch, Step]]:
+    return Flow(STEPS, list_batches(lake), load_policy(settings.policy)).outstanding(load_records(lake))
+
+
+def _views(lake: Lake, settings: Settings) -> duckdb.DuckDBPyConnection:
+    return open_views(lake, VERDICT_TABLES, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
+
+
+def main() -> NoReturn:
+    """Run the command and turn errors into exit codes."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except SeedError as error:
+        _fail(str(error), 1)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; what was published stays, `seed run` goes on from there", 1)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    sys.stderr.write("seed: " + " ".join(message.split()) + "\n")
+    sys.exit(code)

@@ -1,0 +1,205 @@
+"""What users see in a terminal: tables, the funnel, the story of a document, progress bars.
+
+What belongs here: rendering. What does not: computing anything that is rendered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from seed_platform.batches import Batch
+from seed_platform.lineage.funnel import Funnel
+from seed_platform.lineage.why import Story
+
+# Output that is not a terminal has no width of its own; 80 columns would fold paths and reasons.
+_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140
+out = Console(width=_WIDTH, highlight=False)
+err = Console(stderr=True, width=_WIDTH, highlight=False)
+
+_BAR = 34
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output, for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+class Bars:
+    """Progress bars on standard error; a line at the end of each piece of work where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<36}"),
+            BarColumn(bar_width=_BAR),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, label: str, total: int) -> int:
+        """See `progress.Listener`."""
+        return self._progress.add_task(escape(label), total=total)
+
+    def advance(self, handle: int, units: int) -> None:
+        """See `progress.Listener`."""
+        self._progress.advance(handle, units)  # type: ignore[arg-type]
+
+    def end(self, handle: int) -> None:
+        """See `progress.Listener`."""
+        self._progress.stop_task(handle)  # type: ignore[arg-type]
+
+
+def size(number: int) -> str:
+    """Bytes for people, in powers of 1000."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+        value /= 1000
+    return ""
+
+
+def show_batches(batches: Sequence[Batch], outstanding: dict[str, int]) -> None:
+    """The batches in order of arrival."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("arrival", "batch", "sources", "added", ""):
+        table.add_column(column, justify="right" if column in ("arrival", "sources") else "left")
+    for batch in batches:
+        left = outstanding.get(batch.key, 0)
+        state = f"[yellow]{left} steps outstanding[/]" if left else "[green]up to date[/]"
+        added = f"{batch.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(str(batch.arrival), batch.key, str(len(batch.sources)), added, state)
+    out.print(table)
+
+
+def show_funnel(funnel: Funnel) -> None:
+    """The funnel as a table and a picture, then by language, then what never became a document."""
+    documents, sizes = funnel.documents, funnel.bytes
+    out.print(f"\n[bold]{funnel.corpus}[/]: {documents.kept:,} of {documents.seen:,} files kept")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "documents", "bytes", "tokens*", ""):
+        table.add_column(column, justify="right" if column else "left")
+    seen = max(documents.seen, 1)
+
+    def line(label: str, number: int, amount: int, color: str) -> None:
+        bar = "█" * round(_BAR * number / seen) or ("▏" if number else "")
+        table.add_row(label, f"{number:,}", size(amount), f"{funnel.tokens(amount):,}", f"[{color}]{bar}[/]")
+
+    line("[bold]seen[/]", documents.seen, sizes.seen, "white")
+    for name, reasons in documents.dropped.items():
+        line(f"[bold]dropped by {name}[/]", sum(reasons.values()), sum(sizes.dropped[name].values()), "red")
+        for reason, number in sorted(reasons.items(), key=lambda item: -item[1]):
+            line(f"  {reason}", number, sizes.dropped[name][reason], "bright_black")
+    if documents.outstanding:
+        line("[bold]outstanding (seed run)[/]", documents.outstanding, sizes.outstanding, "yellow")
+    line("[bold]kept[/]", documents.kept, sizes.kept, "green")
+    out.print(table)
+    _show_languages(funnel)
+    if funnel.rejected:
+        told = ", ".join(f"{number:,} {reason}" for reason, number in funnel.rejected.items())
+        out.print(f"\nNever became a document (view rejections): {told}")
+    out.print(f"[bright_black]* estimated: bytes / {funnel.bytes_per_token}[/]")
+
+
+def _show_languages(funnel: Funnel, most: int = 12) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for column in ("language", "seen", "kept", "kept bytes", "tokens*"):
+        table.add_column(column, justify="left" if column == "language" else "right")
+    named = [(language, flows) for language, flows in funnel.languages.items() if language and flows[0].kept]
+    for language, (documents, sizes) in named[:most]:
+        tokens = f"{funnel.tokens(sizes.kept):,}"
+        table.add_row(language, f"{documents.seen:,}", f"{documents.kept:,}", size(sizes.kept), tokens)
+    if len(named) > most:
+        kept = sum(flows[0].kept for _, flows in named[most:])
+        table.add_row(f"{len(named) - most} more", "", f"{kept:,}", "", "")
+    out.print()
+    out.print(table)
+
+
+def show_story(story: Story) -> None:
+    """The story of one document, as a person would ask for it."""
+    document = story.document
+    if document["kind"] == "repository":
+        out.print(f"[bold]{document['repository']}[/] at {document['revision'][:12]} from {document['origin']}")
+        names = ("source", "spec", "batch", "files", "bytes", "rejected", "stars", "forks", "license_files")
+        _show_facts(document, names)
+        return
+    if document["kind"] == "rejection":
+        out.print(f"[bold]{document['repository']}:{document['path']}[/] never became a document: {document['reason']}")
+        _show_facts(document, ("detail", "spec", "batch"))
+        return
+    verdict = {True: "[green]kept[/]", False: "[red]dropped[/]", None: "[yellow]not judged yet[/]"}[story.kept]
+    out.print(f"[bold]{escape(document['repository'])}:{escape(document['path'])}[/] is {verdict}")
+    if story.matches > 1:
+        out.print(f"[bright_black]{story.matches} documents have this name; this is the last that arrived[/]")
+    facts = {**document, "size": size(document["bytes"]), "sha256": document["content_sha256"]}
+    if story.repository:
+        facts["from"] = f"{story.repository['origin']} at {document['revision'][:20]} ({story.repository['source']})"
+    _show_facts(facts, ("doc_id", "from", "batch", "language", "size", "encoding", "sha256"))
+    for each in story.verdicts:
+        out.print(_verdict_line(each))
+    number, some = story.duplicates
+    if number:
+        more = f" and {number - len(some)} more" if number > len(some) else ""
+        out.print(f"  {number} dropped as duplicates of it: {escape(', '.join(some))}{more}")
+
+
+def _show_facts(values: dict[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if values.get(name) not in (None, "", []):
+            out.print(f"  [bright_black]{name:<9}[/] {escape(str(values[name]))}")
+
+
+def _verdict_line(verdict: dict[str, Any]) -> str:
+    mark = "[green]✓[/]" if verdict["keep"] else "[red]✗[/]"
+    parts = [f"  {mark} [bold]{verdict['filter']}[/]"]
+    if verdict["reason"]:
+        parts.append(verdict["reason"])
+    if verdict["related"]:
+        relation = "nearest kept document" if verdict["keep"] else "of"
+        parts.append(f"{relation} {escape(verdict['related'])}")
+    if verdict["score"] is not None:
+        parts.append(f"score {verdict['score']:.4g}")
+    if verdict["evidence"]:
+        parts.append(escape(", ".join(f"{key} {value}" for key, value in verdict["evidence"].items())))
+    parts.append(f"[bright_black](version {verdict['filter_version']}, run {verdict['run_id'][:8]})[/]")
+    return "  ".join(parts)
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], *, cut: bool) -> None:
+    """The rows of a query; long cells are cut to one line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    out.print(table)
+    if cut:
+        err.print(f"[bright_black]first {len(rows):,} rows; --limit 0 for all[/]")
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text.replace("\n", "⏎")[:200]

@@ -1,0 +1,1 @@
+"""Corpora: from surviving documents to training text. One module per corpus."""

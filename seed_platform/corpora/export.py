@@ -1,0 +1,215 @@
+"""Export a corpus as shards that a trainer reads: Parquet or JSON Lines, with a dataset card and a manifest.
+
+The folder loads with `datasets.load_dataset(DEST)` and `polars.scan_parquet(DEST/data/*.parquet)`. It is written under
+a temporary name and renamed when it is whole. What belongs here: files for other programs. What does not: choosing
+documents (`file_level.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from seed_platform import __version__
+from seed_platform.batches import Batch
+from seed_platform.errors import UsageError
+from seed_platform.lake.lake import Lake
+from seed_platform.lake.schemas import FILE_LEVEL, FILES
+from seed_platform.policy import Policy
+from seed_platform.progress import track
+
+FORMATS = ("parquet", "jsonl")
+_MANIFEST = "manifest.json"
+_SHARD_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of the export: `bytes` as stored, `text_bytes` of UTF-8 text."""
+
+    path: str
+    documents: int
+    bytes: int
+    text_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an export holds and what it was made from."""
+
+    corpus: str
+    format: str
+    documents: int
+    text_bytes: int
+    shards: list[Shard]
+    languages: dict[str, int]
+    batches: list[str]
+    table_versions: dict[str, int]
+    policy: dict[str, Any]
+    policy_hash: str
+    code_version: str
+
+
+def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
+    """The documents of the file-level corpus with their text, in order of arrival, a bounded frame at a time.
+
+    Columns: text, doc_id, batch, repository, revision, path, language, bytes, content_sha256.
+    """
+    columns = ["ordinal", "doc_id", "repository", "revision", "path", "language", "bytes", "content_sha256", "content"]
+    for batch in batches:
+        chosen = lake.column(FILE_LEVEL, ["ordinal"], batch=batch.key)["ordinal"].sort()
+        for part in lake.parts(FILES, batch=batch.key):
+            if chosen.filter(chosen.is_between(part.first, part.last)).is_empty():
+                continue
+            for group in lake.read(FILES, part, columns):
+                kept = group.filter(pl.col("ordinal").is_in(chosen.implode()))
+                if not kept.is_empty():
+                    yield kept.select(
+                        pl.col("content").alias("text"), "doc_id", pl.lit(batch.key).alias("batch"), *columns[2:-1]
+                    )
+
+
+def export(
+    lake: Lake, batches: Sequence[Batch], policy: Policy, destination: Path, *, file_format: str, overwrite: bool
+) -> Manifest:
+    """Write the file-level corpus to `destination`.
+
+    Raises:
+        UsageError: the destination holds something, and it is not an export that may be overwritten.
+    """
+    _check_destination(destination, overwrite=overwrite)
+    staging = destination.with_name(f".{destination.name}.partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    (staging / "data").mkdir(parents=True)
+    shards: list[Shard] = []
+    languages: dict[str, int] = {}
+    total = sum(part.rows for batch in batches for part in lake.parts(FILE_LEVEL, batch=batch.key))
+    with track(f"exporting to {destination.name}", total) as progress:
+        writer = _ShardWriter(staging, file_format)
+        for frame in documents(lake, batches):
+            shards += writer.write(frame)
+            for language, number in frame["language"].value_counts().iter_rows():
+                languages[language] = languages.get(language, 0) + number
+            progress.advance(frame.height)
+        shards += writer.close()
+    versions = {table.name: delta.version() for table in (FILES, FILE_LEVEL) if (delta := lake.open(table)) is not None}
+    manifest = Manifest(
+        corpus="file_level",
+        format=file_format,
+        documents=sum(shard.documents for shard in shards),
+        text_bytes=sum(shard.text_bytes for shard in shards),
+        shards=shards,
+        languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+        batches=[batch.key for batch in batches],
+        table_versions=versions,
+        policy=policy.model_dump(mode="json"),
+        policy_hash=policy.digest(),
+        code_version=__version__,
+    )
+    (staging / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
+    (staging / "README.md").write_text(_card(manifest), encoding="utf-8")
+    if destination.exists():
+        shutil.rmtree(destination)
+    staging.rename(destination)
+    return manifest
+
+
+def _check_destination(destination: Path, *, overwrite: bool) -> None:
+    if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
+        return
+    if not destination.is_dir():
+        raise UsageError(f"{destination} is a file; name a folder that does not exist yet")
+    if not (destination / _MANIFEST).is_file():
+        raise UsageError(f"{destination} is not empty and not an export; name a folder that does not exist yet")
+    if not overwrite:
+        raise UsageError(f"{destination} holds an export already; name another folder or pass --overwrite")
+
+
+class _ShardWriter:
+    """Appends frames to the current shard and starts the next when it is full."""
+
+    def __init__(self, folder: Path, file_format: str) -> None:
+        self._folder, self._format = folder, file_format
+        self._number = 0
+        self._documents = self._text_bytes = 0
+        self._path = Path()
+        self._parquet: pq.ParquetWriter | None = None
+        self._lines: Any = None
+
+    def write(self, frame: pl.DataFrame) -> list[Shard]:
+        """Returns the shard that this completed, if it did."""
+        if self._documents == 0:
+            self._open(frame)
+        if self._parquet is not None:
+            self._parquet.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        else:
+            frame.write_ndjson(self._lines)
+        self._documents += frame.height
+        self._text_bytes += int(frame["text"].str.len_bytes().sum())
+        return self.close() if self._text_bytes >= _SHARD_BYTES else []
+
+    def _open(self, frame: pl.DataFrame) -> None:
+        self._path = self._folder / "data" / f"train-{self._number:05d}.{self._format}"
+        self._number += 1
+        if self._format == "parquet":
+            schema = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+            self._parquet = pq.ParquetWriter(self._path, schema, compression="zstd")
+        else:
+            self._lines = self._path.open("wb")
+
+    def close(self) -> list[Shard]:
+        """Finish the current shard, if there is one."""
+        if self._documents == 0:
+            return []
+        handle = self._parquet if self._parquet is not None else self._lines
+        handle.close()
+        with self._path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        name = str(self._path.relative_to(self._folder))
+        shard = Shard(name, self._documents, self._path.stat().st_size, self._text_bytes, digest)
+        self._parquet, self._lines, self._documents, self._text_bytes = None, None, 0, 0
+        return [shard]
+
+
+def _card(manifest: Manifest) -> str:
+    """The dataset card: YAML that the Hugging Face Hub and `datasets` read, then prose for people."""
+    pattern = f"data/*.{manifest.format}"
+    rows = "\n".join(f"| {language} | {number:,} |" for language, number in list(manifest.languages.items())[:30])
+    return f"""---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: {pattern}
+tags:
+- code
+---
+
+# {manifest.corpus}
+
+{manifest.documents:,} source files, {manifest.text_bytes / 1e6:,.1f} MB of text, selected by
+Seed Platform {manifest.code_version} under the policy `{manifest.policy_hash[:16]}` from the
+batches {", ".join(manifest.batches)}. `manifest.json` has the policy, the table versions and the SHA-256 of every shard.
+
+| column | meaning |
+| --- | --- |
+| text | the file's text |
+| doc_id | its id: `seed why DOC_ID` tells its story |
+| batch, repository, revision, path | where it came from |
+| language, bytes, content_sha256 | what it is; the hash is of the bytes as they arrived |
+
+The files keep the licences of the repositories they came from.
+
+| language | documents |
+| --- | --- |
+{rows}
+"""

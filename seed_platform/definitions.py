@@ -1,0 +1,44 @@
+"""All that Dagster loads, on one page: assets with their checks, sensors, resources.
+
+A builder with overrides, so that tests and the command line build variants. It does no I/O: the lake is opened when an
+asset runs. What belongs here: assembly. What does not: the implementation of anything assembled.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import dagster as dg
+
+# Backfill policies and owners on assets are marked beta in 1.13 and warn once per asset at import.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+from seed_platform.assets import github, reports  # noqa: E402 - after the filter above
+from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager  # noqa: E402
+from seed_platform.automation.sensors import batch_arrivals  # noqa: E402
+
+
+def build_definitions(*, lake: LakeResource | None = None, engine: EngineResource | None = None) -> dg.Definitions:
+    """The definitions, with the lake and the engine of the settings unless others are given."""
+    return dg.Definitions(
+        assets=[github.read_repositories, *github.verdict_assets, github.file_level, reports.file_level_funnel],
+        sensors=[
+            batch_arrivals,
+            dg.AutomationConditionSensorDefinition(
+                "outstanding_work",
+                target=dg.AssetSelection.all(),
+                default_status=dg.DefaultSensorStatus.STOPPED,
+                description="Turn on to have every new batch computed as it arrives.",
+            ),
+        ],
+        resources={
+            "lake": lake or LakeResource(),
+            "engine": engine or EngineResource(),
+            "io_manager": RefusingIOManager(),
+        },
+        # One process per run: steps bring their own worker processes.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

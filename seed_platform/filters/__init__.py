@@ -1,0 +1,1 @@
+"""Filters: documents in, verdicts out. One module per filter; none knows another."""

@@ -1,0 +1,89 @@
+"""Near duplicates: which document of several similar ones is kept, given how similar they truly are.
+
+What belongs here: the decision, as pure functions over arrays. What does not: finding the pairs worth comparing
+(`minhash.py`, `steps/near_duplicates.py`).
+
+Documents are taken in order of arrival. One is dropped if it resembles, at or above the threshold, a document that is
+*kept*; it is compared with no other. So no chain of neighbours can remove a document that resembles nothing kept, and
+the outcome depends on the order of arrival alone, not on batch boundaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """For each document that was compared with a kept one: the most similar kept one.
+
+    Arrays of equal length, ordered by `ordinal`. `other` is the index of the pair in the arrays given to `decide`.
+    """
+
+    ordinal: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    pair: npt.NDArray[np.int64]
+    dropped: npt.NDArray[np.bool_]
+
+
+def decide(
+    ordinals: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+    others_are_mine: npt.NDArray[np.bool_],
+    similarities: npt.NDArray[np.float64],
+    threshold: float,
+) -> Nearest:
+    """Go through the documents of a batch in order and drop those that resemble a kept one.
+
+    Args:
+        ordinals: the later document of each pair, ascending.
+        others: the earlier document: an ordinal of this batch, or of an earlier batch, where it is known to be kept.
+        others_are_mine: whether the earlier document belongs to this batch.
+        similarities: true Jaccard similarity of each pair.
+        threshold: least similarity at which the later document is dropped.
+
+    Returns:
+        The nearest kept document of each that has one among its pairs; of equally near ones, the earliest pair.
+    """
+    dropped: set[int] = set()
+    found: list[tuple[int, float, int, bool]] = []
+    bounds = [*np.flatnonzero(np.diff(ordinals, prepend=-1)).tolist(), len(ordinals)]
+    for start, end in pairwise(bounds):
+        best, best_pair = -1.0, -1
+        for pair in range(start, end):
+            kept = not others_are_mine[pair] or int(others[pair]) not in dropped
+            if kept and similarities[pair] > best:
+                best, best_pair = float(similarities[pair]), pair
+        if best_pair < 0:
+            continue
+        ordinal = int(ordinals[start])
+        if best >= threshold:
+            dropped.add(ordinal)
+        found.append((ordinal, best, best_pair, best >= threshold))
+    ordinal_column, similarity, pair_column, flags = zip(*found, strict=True) if found else ((), (), (), ())
+    return Nearest(
+        np.array(ordinal_column, dtype=np.int64),
+        np.array(similarity, dtype=np.float64),
+        np.array(pair_column, dtype=np.int64),
+        np.array(flags, dtype=np.bool_),
+    )
+
+
+def text_bytes(texts: pl.Series) -> list[npt.NDArray[np.uint8]]:
+    """The UTF-8 bytes of each text, as views of one buffer: no text is copied or decoded."""
+    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    array = array.cast(pa.large_string()) if array.type != pa.large_string() else array
+    _, offset_buffer, data_buffer = array.buffers()
+    if data_buffer is None:
+        return [np.empty(0, dtype=np.uint8)] * len(array)
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(data_buffer, dtype=np.uint8)
+    return [data[start:end] for start, end in pairwise(offsets)]

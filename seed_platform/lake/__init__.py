@@ -1,0 +1,1 @@
+"""The lake: Delta Lake tables under one root, the only place where state lives."""

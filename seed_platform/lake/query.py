@@ -1,0 +1,88 @@
+"""SQL over the lake: one DuckDB connection with a view for each noun, which can read the lake and nothing else.
+
+What belongs here: connecting, and which views there are. What does not: the questions (`lineage/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from seed_platform.lake.lake import Lake
+from seed_platform.lake.schemas import BATCHES, FILE_LEVEL, FILES, MATERIALIZATIONS, REJECTIONS, REPOSITORIES, Table
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictTable:
+    """The verdicts of `filter_name` over documents of `kind` ("file", …), as the view `verdicts` names them."""
+
+    kind: str
+    filter_name: str
+    table: Table
+
+
+def scan(lake: Lake, table: Table, batches: Sequence[str] | None = None) -> ds.Dataset:
+    """A table at its latest version as an Arrow dataset, optionally only some batches; empty if never written."""
+    delta = lake.open(table)
+    if delta is None:
+        return ds.dataset(table.full_schema.empty_table())
+    if batches is None:
+        return delta.to_pyarrow_dataset()
+    return delta.to_pyarrow_dataset(partitions=[("batch", "in", list(batches))])
+
+
+def connect(lake: Lake, *, memory_bytes: int, threads: int, spill: bool = True) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection in memory, bounded to `memory_bytes` and `threads`; sorts and joins spill to scratch."""
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"SET memory_limit = '{memory_bytes >> 20}MiB'")
+    connection.execute(f"SET threads = {threads}")
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET arrow_large_buffer_size = true")
+    connection.execute("SET enable_progress_bar = false")
+    if spill:
+        connection.execute(f"SET temp_directory = '{str(lake.storage.scratch('spill')).replace(chr(39), chr(39) * 2)}'")
+    return connection
+
+
+def open_views(
+    lake: Lake, verdict_tables: Sequence[VerdictTable], *, memory_bytes: int, threads: int
+) -> duckdb.DuckDBPyConnection:
+    """A connection with the views batches, repositories, files, rejections, verdicts, materializations, file_level.
+
+    It cannot reach files, the network or extensions: the views are all it sees, and they are read-only.
+    """
+    connection = connect(lake, memory_bytes=memory_bytes, threads=threads)
+    for table in (BATCHES, REPOSITORIES, FILES, REJECTIONS, MATERIALIZATIONS):
+        connection.register(table.name, scan(lake, table))
+    selects = []
+    for number, each in enumerate(verdict_tables):
+        connection.register(f"_verdicts_{number}", scan(lake, each.table))
+        columns = "doc_id, '{filter}' AS filter, keep, reason, score, related_doc_id, evidence, filter_version, run_id"
+        selects.append(
+            f"SELECT '{each.kind}' AS kind, batch, ordinal, {columns.format(filter=each.filter_name)} "
+            f"FROM _verdicts_{number}"
+        )
+    connection.execute(f"CREATE TEMP VIEW verdicts AS {' UNION ALL BY NAME '.join(selects)}")
+    connection.register("_file_level", scan(lake, FILE_LEVEL))
+    connection.execute(
+        "CREATE TEMP VIEW file_level AS SELECT c.*, f.revision, f.content AS text "
+        "FROM _file_level c JOIN files f USING (batch, ordinal)"
+    )
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def fetch_rows(result: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:
+    """All rows of a small result as dictionaries."""
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def stream(result: duckdb.DuckDBPyConnection, rows: int) -> pa.RecordBatchReader:
+    """A large result as record batches of up to `rows` rows."""
+    return result.to_arrow_reader(rows)

@@ -1,0 +1,150 @@
+"""Every table of the lake and its columns: the one place where they are written down.
+
+What belongs here: names, columns and what they mean. What does not: how tables are read or written (`lake.py`).
+Partition columns are listed in `Table.partition_by` and are not repeated in the Arrow schema of the data files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One Delta table: `name` is its folder below the root, with '/' between levels."""
+
+    name: str
+    columns: pa.Schema
+    partition_by: tuple[str, ...] = ("batch",)
+
+    @property
+    def full_schema(self) -> pa.Schema:
+        """The columns with the partition columns in front."""
+        partitions = [pa.field(name, pa.string(), nullable=False) for name in self.partition_by]
+        return pa.schema([*partitions, *self.columns])
+
+
+def _schema(*fields: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
+    return pa.schema(
+        pa.field(name, dtype, nullable=nullable, metadata={"comment": comment})
+        for name, dtype, nullable, comment in fields
+    )
+
+
+_REQUIRED, _OPTIONAL = False, True
+
+BATCHES = Table(
+    "batches",
+    _schema(
+        ("batch", pa.string(), _REQUIRED, "key of the batch, and of its Dagster partition"),
+        ("arrival", pa.int64(), _REQUIRED, "1, 2, 3, … in order of arrival; earlier batches win in deduplication"),
+        ("kind", pa.string(), _REQUIRED, "what arrived: repositories"),
+        ("fingerprint", pa.string(), _REQUIRED, "SHA-256 over the pinned sources: the same sources are the same batch"),
+        ("sources", pa.string(), _REQUIRED, "JSON array of the pinned sources, with the metadata given for each"),
+        ("created_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when it was added"),
+    ),
+    partition_by=(),
+)
+
+REPOSITORIES = Table(
+    "repositories",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place of the source in the batch"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the repository document"),
+        ("repository", pa.string(), _REQUIRED, "the name users know it by"),
+        ("origin", pa.string(), _REQUIRED, "where it came from, independent of this machine"),
+        ("revision", pa.string(), _REQUIRED, "commit, version or content digest"),
+        ("source", pa.string(), _REQUIRED, "git, folder, archive or package"),
+        ("spec", pa.string(), _REQUIRED, "what the user gave, credentials removed"),
+        ("license_files", pa.list_(pa.string()), _REQUIRED, "paths of its licence files"),
+        ("stars", pa.int64(), _OPTIONAL, "from the batch's metadata; null if unknown"),
+        ("forks", pa.int64(), _OPTIONAL, "from the batch's metadata; null if unknown"),
+        ("metadata", pa.string(), _OPTIONAL, "JSON object: whatever else the batch's metadata says"),
+        ("files", pa.int64(), _REQUIRED, "file documents read"),
+        ("bytes", pa.int64(), _REQUIRED, "their bytes"),
+        ("rejected", pa.int64(), _REQUIRED, "entries rejected by name; see the table rejections"),
+    ),
+)
+
+FILES = Table(
+    "files",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place in the batch: place of the source * 2^32 + place of the file in it"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the file document"),
+        ("repository_id", pa.string(), _REQUIRED, "id of the repository document"),
+        ("repository", pa.string(), _REQUIRED, "name of the repository"),
+        ("revision", pa.string(), _REQUIRED, "revision of the repository"),
+        ("path", pa.string(), _REQUIRED, "path in the repository"),
+        ("language", pa.string(), _OPTIONAL, "one of the 89 languages; null if none"),
+        ("bytes", pa.int64(), _REQUIRED, "size of the file as it arrived"),
+        ("content_sha256", pa.string(), _REQUIRED, "SHA-256 of the bytes as they arrived, in hex"),
+        ("encoding", pa.string(), _OPTIONAL, "how the text was encoded; 'binary', 'unknown', or null if not read"),
+        ("content", pa.large_string(), _OPTIONAL, "the text; null if it is none or too large"),
+    ),
+)
+
+REJECTIONS = Table(
+    "rejections",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place of the source in the batch"),
+        ("spec", pa.string(), _REQUIRED, "the source, as given"),
+        ("repository", pa.string(), _OPTIONAL, "name of the repository, if it got that far"),
+        ("path", pa.string(), _OPTIONAL, "the entry; null if the source as a whole was rejected"),
+        ("reason", pa.string(), _REQUIRED, "stable name of the reason"),
+        ("detail", pa.string(), _OPTIONAL, "one line for a person"),
+    ),
+)
+
+VERDICT_COLUMNS = _schema(
+    ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
+    ("doc_id", pa.string(), _REQUIRED, "the document"),
+    ("keep", pa.bool_(), _REQUIRED, "whether the filter keeps it"),
+    ("reason", pa.string(), _OPTIONAL, "why it is dropped, or what a person should know although it is kept"),
+    ("score", pa.float64(), _OPTIONAL, "the number the decision was a threshold on"),
+    ("related_doc_id", pa.string(), _OPTIONAL, "what it was compared with; for a duplicate, the document kept"),
+    ("evidence", pa.string(), _OPTIONAL, "JSON object with what else the filter saw"),
+    ("filter_version", pa.string(), _REQUIRED, "version of the filter"),
+    ("run_id", pa.string(), _REQUIRED, "the run that judged"),
+)
+
+
+def verdicts(kind: str, filter_name: str) -> Table:
+    """The verdicts of one filter over documents of one kind ("files", …)."""
+    return Table(f"verdicts/{kind}/{filter_name}", VERDICT_COLUMNS)
+
+
+NEAR_DUPLICATE_INDEX = Table(
+    "indexes/files/near_duplicates",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "the document"),
+        ("bands", pa.list_(pa.int64()), _REQUIRED, "one hash per band of its MinHash signature"),
+    ),
+)
+
+FILE_LEVEL = Table(
+    "corpora/file_level",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "the document"),
+        ("repository", pa.string(), _REQUIRED, "name of the repository"),
+        ("path", pa.string(), _REQUIRED, "path in the repository"),
+        ("language", pa.string(), _REQUIRED, "one of the 89 languages"),
+        ("bytes", pa.int64(), _REQUIRED, "size of the file as it arrived"),
+        ("content_sha256", pa.string(), _REQUIRED, "SHA-256 of the bytes as they arrived, in hex"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+    ),
+)
+
+MATERIALIZATIONS = Table(
+    "materializations",
+    _schema(
+        ("fingerprint", pa.string(), _REQUIRED, "hash of all that the result depends on"),
+        ("run_id", pa.string(), _REQUIRED, "the run that wrote it"),
+        ("finished_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when"),
+        ("report", pa.string(), _REQUIRED, "JSON: rows, kept, dropped by reason, bytes, seconds"),
+    ),
+    partition_by=("batch", "step"),
+)

@@ -1,0 +1,74 @@
+"""Where the bytes of the lake are: a local folder or S3, through fsspec for files and `deltalake` for tables.
+
+What belongs here: roots, paths and credentials (which come from the environment only). What does not: tables.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from seed_platform.errors import UsageError
+
+
+class Storage:
+    """The root of a lake. Cheap to make and to pickle: every worker process opens its own connections."""
+
+    def __init__(self, root: str) -> None:
+        self.is_s3 = root.startswith("s3://")
+        if "://" in root and not self.is_s3:
+            raise UsageError(f"a lake is a local folder or s3://bucket/prefix, not {root}")
+        self.root = root.rstrip("/") if self.is_s3 else str(Path(root).absolute())
+
+    def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
+        return Storage, (self.root,)
+
+    def uri(self, relative: str) -> str:
+        """The full address of something in the lake."""
+        return f"{self.root}/{relative}"
+
+    @property
+    def filesystem(self) -> Any:  # noqa: ANN401 - fsspec is untyped
+        """The fsspec file system. Instances are cached by fsspec, per process."""
+        if not self.is_s3:
+            return fsspec.filesystem("file")
+        try:
+            return fsspec.filesystem("s3")
+        except ImportError as error:
+            raise UsageError("a lake on S3 needs the extra s3: pip install 'seed-platform[s3]'") from error
+
+    @property
+    def delta_options(self) -> dict[str, str]:
+        """Options for `deltalake`; it reads credentials, region and endpoint from the AWS_* environment itself."""
+        if self.is_s3 and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            return {"AWS_ALLOW_HTTP": "true"}
+        return {}
+
+    def open(self, relative: str, mode: str) -> Any:  # noqa: ANN401 - fsspec is untyped
+        """Open a file of the lake. A local file's folder is made first."""
+        if "w" in mode and not self.is_s3:
+            Path(self.uri(relative)).parent.mkdir(parents=True, exist_ok=True)
+        return self.filesystem.open(self.uri(relative), mode)
+
+    def scratch(self, name: str) -> Path:
+        """A local folder for temporary files, made if it is not there: inside a local lake, else the system's own.
+
+        Nothing in it is state: it may be deleted whenever no run is using it.
+        """
+        if self.is_s3:
+            base = Path(tempfile.gettempdir()) / f"seed-{os.getuid()}"
+            base.mkdir(mode=0o700, exist_ok=True)
+        else:
+            base = Path(self.root) / "_scratch"
+        folder = base / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def drop_scratch(self, name: str) -> None:
+        """Delete a scratch folder."""
+        shutil.rmtree(self.scratch(name), ignore_errors=True)

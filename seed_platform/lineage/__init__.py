@@ -1,0 +1,1 @@
+"""Lineage: the questions users ask of the lake. Everything here only reads."""

@@ -1,0 +1,74 @@
+"""What must hold of published tables, recounted from the lake and not taken from any step's own report.
+
+What belongs here: invariants as questions over the lake. What does not: when they are asked (`assets/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seed_platform.lake.lake import Lake
+from seed_platform.lake.query import connect, scan
+from seed_platform.lake.schemas import FILE_LEVEL, FILES, REPOSITORIES, verdicts
+from seed_platform.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether an invariant holds, and the numbers that say so."""
+
+    passed: bool
+    numbers: dict[str, int]
+
+
+def conserved(lake: Lake, settings: Settings, name: str, requires: Sequence[str], batches: Sequence[str]) -> Outcome:
+    """Each file that every filter in `requires` keeps has one verdict of filter `name`, and no other file has any."""
+    connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
+    connection.register("files", scan(lake, FILES, batches))
+    connection.register("judged", scan(lake, verdicts("files", name), batches))
+    wanted = "SELECT batch, ordinal, doc_id FROM files f"
+    for number, required in enumerate(requires):
+        connection.register(f"required_{number}", scan(lake, verdicts("files", required), batches))
+        wanted += f" SEMI JOIN (SELECT batch, ordinal FROM required_{number} WHERE keep) USING (batch, ordinal)"
+    row = connection.execute(
+        f"WITH wanted AS ({wanted}) SELECT "
+        "(SELECT count(*) FROM wanted), (SELECT count(*) FROM judged), "
+        "(SELECT count(*) FROM wanted ANTI JOIN judged USING (batch, ordinal, doc_id)), "
+        "(SELECT count(*) FROM judged ANTI JOIN wanted USING (batch, ordinal, doc_id)), "
+        "(SELECT count(*) FROM judged WHERE NOT keep AND reason IS NULL)"
+    ).fetchone()
+    connection.close()
+    expected, judged, missing, extra, unexplained = row or (0, 0, 0, 0, 0)
+    numbers = {
+        "expected": expected,
+        "judged": judged,
+        "missing": missing,
+        "extra": extra,
+        "dropped_without_reason": unexplained,
+    }
+    return Outcome(expected == judged and not (missing or extra or unexplained), numbers)
+
+
+def content_is_unique(lake: Lake, settings: Settings) -> Outcome:
+    """No two documents of the file-level corpus have the same content."""
+    connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
+    connection.register("corpus", scan(lake, FILE_LEVEL))
+    row = connection.execute("SELECT count(*), count(DISTINCT content_sha256) FROM corpus").fetchone()
+    connection.close()
+    documents, contents = row or (0, 0)
+    return Outcome(documents == contents, {"documents": documents, "distinct_contents": contents})
+
+
+def files_are_accounted_for(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
+    """Files and repositories agree on how many files there are, and no `doc_id` stands twice in a batch."""
+    connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
+    connection.register("files", scan(lake, FILES, batches))
+    connection.register("repositories", scan(lake, REPOSITORIES, batches))
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM files), (SELECT count(DISTINCT (batch, doc_id)) FROM files), "
+        "(SELECT coalesce(sum(files), 0)::BIGINT FROM repositories)"
+    ).fetchone()
+    connection.close()
+    files, distinct, declared = row or (0, 0, 0)
+    return Outcome(files == distinct == declared, {"files": files, "distinct": distinct, "declared": declared})

@@ -1,0 +1,122 @@
+"""The funnel of a corpus: what was seen, what each filter dropped and why, what is kept.
+
+A document is counted once, under the first filter of the policy that drops it. Those that no filter has dropped and
+some filter has not judged are outstanding. So seen = dropped + kept + outstanding, in documents and in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from seed_platform.lake.query import fetch_rows
+from seed_platform.policy import FileLevelPolicy
+
+
+@dataclass(slots=True)
+class Flow:
+    """One quantity through the funnel."""
+
+    seen: int = 0
+    kept: int = 0
+    outstanding: int = 0
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, outcome: str, reason: str | None, amount: int) -> None:
+        """Count `amount` that ended in `outcome`: "kept", "outstanding", or the filter that dropped it."""
+        self.seen += amount
+        if outcome == "kept":
+            self.kept += amount
+        elif outcome == "outstanding":
+            self.outstanding += amount
+        else:
+            reasons = self.dropped.setdefault(outcome, {})
+            reasons[str(reason)] = reasons.get(str(reason), 0) + amount
+
+    def to_json(self) -> dict[str, Any]:
+        """As printed by `seed funnel --json`."""
+        return {"seen": self.seen, "kept": self.kept, "outstanding": self.outstanding, "dropped": self.dropped}
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """The funnel of one corpus over the batches asked for.
+
+    `languages` maps a language ("" for none) to its own flows of documents and bytes; `rejected` counts what never
+    became a document, by reason.
+    """
+
+    corpus: str
+    filters: tuple[str, ...]
+    bytes_per_token: float
+    documents: Flow
+    bytes: Flow
+    languages: dict[str, tuple[Flow, Flow]]
+    rejected: dict[str, int]
+
+    def tokens(self, size: int) -> int:
+        """Estimated tokens of `size` bytes of text."""
+        return round(size / self.bytes_per_token)
+
+    def to_json(self) -> dict[str, Any]:
+        """As printed by `seed funnel --json`: every key is stable."""
+        return {
+            "corpus": self.corpus,
+            "documents": self.documents.to_json(),
+            "bytes": self.bytes.to_json(),
+            "tokens_estimated": {"seen": self.tokens(self.bytes.seen), "kept": self.tokens(self.bytes.kept)},
+            "languages": {
+                language: {
+                    "documents": {"seen": documents.seen, "kept": documents.kept},
+                    "bytes": {"seen": sizes.seen, "kept": sizes.kept},
+                    "tokens_estimated": {"seen": self.tokens(sizes.seen), "kept": self.tokens(sizes.kept)},
+                }
+                for language, (documents, sizes) in self.languages.items()
+            },
+            "rejected": self.rejected,
+        }
+
+
+def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batches: list[str] | None = None) -> Funnel:
+    """The funnel of the file-level corpus; `connection` has the lake's views."""
+    joins, outcomes, reasons = [], [], []
+    for number, name in enumerate(policy.filters):
+        joins.append(
+            f"LEFT JOIN (SELECT batch, ordinal, keep, reason FROM verdicts WHERE kind = 'file' AND filter = '{name}') "
+            f"v{number} ON v{number}.batch = f.batch AND v{number}.ordinal = f.ordinal"
+        )
+        outcomes.append(f"WHEN NOT v{number}.keep THEN '{name}'")
+        reasons.append(f"WHEN NOT v{number}.keep THEN v{number}.reason")
+    judged = " AND ".join(f"v{number}.keep" for number in range(len(policy.filters))) or "TRUE"
+    query = f"""
+        SELECT coalesce(f.language, '') AS language,
+            CASE {" ".join(outcomes)} WHEN {judged} THEN 'kept' ELSE 'outstanding' END AS outcome,
+            CASE {" ".join(reasons)} END AS reason,
+            count(*) AS documents, sum(f.bytes)::BIGINT AS bytes
+        FROM files f {" ".join(joins)} WHERE $all OR f.batch IN (SELECT unnest($batches))
+        GROUP BY ALL ORDER BY documents DESC, language, outcome, reason
+    """  # filter names come from the policy, which knows only the flow's own
+    parameters = {"all": batches is None, "batches": batches or []}
+    documents, sizes = Flow(), Flow()
+    languages: dict[str, tuple[Flow, Flow]] = {}
+    for row in fetch_rows(connection.execute(query, parameters)):
+        reason = None if row["reason"] is None else str(row["reason"])
+        mine = languages.setdefault(str(row["language"]), (Flow(), Flow()))
+        for flow, amount in ((documents, row["documents"]), (sizes, row["bytes"])):
+            flow.add(str(row["outcome"]), reason, int(str(amount)))
+        for flow, amount in zip(mine, (row["documents"], row["bytes"]), strict=True):
+            flow.add(str(row["outcome"]), reason, int(str(amount)))
+    rejected = connection.execute(
+        "SELECT reason, count(*) FROM rejections WHERE $all OR batch IN (SELECT unnest($batches)) "
+        "GROUP BY 1 ORDER BY 2 DESC, 1",
+        parameters,
+    ).fetchall()
+    in_policy_order: dict[str, dict[str, int]] = {
+        name: documents.dropped[name] for name in policy.filters if name in documents.dropped
+    }
+    documents.dropped = in_policy_order
+    sizes.dropped = {name: sizes.dropped[name] for name in in_policy_order}
+    ordered = dict(sorted(languages.items(), key=lambda item: (-item[1][1].kept, -item[1][1].seen, item[0])))
+    return Funnel("file_level", policy.filters, policy.bytes_per_token, documents, sizes, ordered, dict(rejected))

@@ -1,0 +1,147 @@
+"""The curation policy: every number that decides which documents a corpus holds, typed and hashed.
+
+What belongs here: thresholds and choices about data. What does not: facts of a deployment (`settings.py`) and how a
+filter works (`filters/`). A policy file is YAML with the same names; what it leaves out keeps its default, and every
+section's hash is part of the fingerprint of what was computed under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seed_platform.errors import UsageError
+
+
+class Section(BaseModel):
+    """A part of the policy. Unknown names are errors: a misspelt threshold must not pass for the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def digest(self) -> str:
+        """SHA-256 of the section's values, defaults included, in hex."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class RulesPolicy(Section):
+    """The minimal rules of PAPER §2.1: is it text, is it code, is it written by a person."""
+
+    max_bytes: int = Field(1 << 20, gt=0)
+    """Largest file, in bytes. The largest hand-written files of well-known projects stay under 1 MiB."""
+    max_line_length: int = Field(100_000, gt=0)
+    """Longest line, in bytes; beyond it a file is data or minified whatever its name says."""
+    drop_vendored: bool = True
+    """Drop copies of other projects kept inside a repository (node_modules/, third_party/, …)."""
+    drop_generated: bool = True
+    """Drop files that say they were generated, lock files and minified files."""
+
+
+class NearDuplicatesPolicy(Section):
+    """MinHash over word shingles, every removal verified. The paper names the method only; defaults: decision 0005."""
+
+    shingle_words: int = Field(5, ge=1)
+    """Words in a shingle."""
+    permutations: int = Field(256, ge=16, le=1024)
+    """Hash functions in a signature."""
+    rows: int = Field(6, ge=1)
+    """Signature values in a band. permutations // rows bands are compared."""
+    threshold: float = Field(0.7, gt=0, le=1)
+    """Least true Jaccard similarity to a kept document at which a document is dropped."""
+    seed: int = Field(1, ge=0, lt=1 << 32)
+    """Seed of the permutations."""
+
+    @model_validator(mode="after")
+    def _at_least_one_band(self) -> NearDuplicatesPolicy:
+        if self.rows > self.permutations:
+            raise ValueError(f"rows ({self.rows}) cannot exceed permutations ({self.permutations})")
+        return self
+
+    @property
+    def bands(self) -> int:
+        """How many bands a signature has."""
+        return self.permutations // self.rows
+
+
+class SyntaxPolicy(Section):
+    """How much of a file the parser may fail on."""
+
+    max_error_ratio: float = Field(0.0, ge=0, le=1)
+    """Largest share of a file's bytes inside syntax errors, where the language has no entry below."""
+    max_error_ratio_by_language: dict[str, float] = Field(default_factory=dict)
+    """The same for one language; measured against compilers' verdicts by benchmarks/syntax_tolerance.py."""
+    max_bytes: int = Field(1 << 20, gt=0)
+    """Files larger than this are not parsed, and pass as "not_checked"."""
+    cpu_seconds: float = Field(10.0, gt=0)
+    """CPU time one parse may take before its process is killed and the file is quarantined."""
+
+
+FileFilterName = Literal["rules", "exact_duplicates", "near_duplicates", "syntax"]
+"""The filters over files. A name that is none of them would silently select nothing."""
+
+
+class FileLevelPolicy(Section):
+    """The file-level corpus: which filters a file must pass, in the order in which a drop is attributed."""
+
+    filters: tuple[FileFilterName, ...] = ("rules", "exact_duplicates", "near_duplicates", "syntax")
+    """Names of filters over files."""
+    bytes_per_token: float = Field(3.5, gt=0)
+    """For the token estimates that reports show until a tokenizer counts them."""
+
+
+class Policy(Section):
+    """All sections, one per filter and one per corpus."""
+
+    version: int = Field(1, ge=1, le=1)
+    """Version of this schema."""
+    rules: RulesPolicy = RulesPolicy()
+    near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
+    syntax: SyntaxPolicy = SyntaxPolicy()
+    file_level: FileLevelPolicy = FileLevelPolicy()
+
+
+def load_policy(path: Path | None) -> Policy:
+    """The policy in `path`, or the defaults if it is None.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or has a wrong field; names the line and the field.
+    """
+    if path is None:
+        return Policy()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the policy {path}: {error}") from error
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise UsageError(f"{path}:{line} not YAML: {getattr(error, 'problem', error)}") from error
+    if values is None:
+        return Policy()
+    try:
+        return Policy.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        raise UsageError(f"{path}: line {_line_of(tree, first['loc'])}: {field}: {first['msg']}") from error
+
+
+def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """The 1-based line of the field at `location`, or of the innermost part of it that the file has."""
+    line = node.start_mark.line if node is not None else 0
+    for part in location:
+        child: tuple[Any, yaml.Node] | None = None
+        if isinstance(node, yaml.MappingNode):
+            child = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            child = (node.value[part], node.value[part])
+        if child is None:
+            break
+        line, node = child[0].start_mark.line, child[1]
+    return line + 1

@@ -1,0 +1,61 @@
+"""Deployment settings: where the lake is, how many processes work on it, how much memory each may use.
+
+What belongs here: facts of the machine or the deployment. What does not: anything that changes which documents a
+corpus holds; that is `policy.py`. Values come from keyword arguments, the environment (`SEED_*`), `seed.toml` in the
+working directory, and the defaults below, in that order.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+MIB = 1 << 20
+
+
+def _available_cores() -> int:
+    """The cores this process may run on, which under a container quota or `taskset` is fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+class Settings(BaseSettings):
+    """Settings of one deployment. Sizes are in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="SEED_", toml_file="seed.toml", extra="forbid", frozen=True)
+
+    lake: str = Field("lake", description="Root of the lake: a local folder or s3://bucket/prefix.")
+    policy: Path | None = Field(None, description="Curation policy (YAML); the built-in defaults if not given.")
+    workers: int = Field(default_factory=_available_cores, ge=1, description="Worker processes of the local engine.")
+    row_group_bytes: int = Field(
+        16 * MIB, ge=MIB, description="Text per record batch read or written; a worker's memory is a few times this."
+    )
+    part_bytes: int = Field(64 * MIB, ge=MIB, description="Text per data file, and so per task of a filter.")
+    max_content_bytes: int = Field(
+        16 * MIB, ge=1, description="Largest file whose text is stored; larger ones are recorded without their text."
+    )
+    max_archive_bytes: int = Field(8 << 30, ge=MIB, description="Most bytes one archive may unpack to.")
+    max_archive_ratio: float = Field(200.0, gt=1, description="Most times its packed size an archive may unpack to.")
+    max_archive_entries: int = Field(1_000_000, ge=1, description="Most entries one archive may have.")
+    connect_timeout: float = Field(20.0, gt=0, description="Seconds to wait for a git server or a package index.")
+    query_memory_bytes: int = Field(256 * MIB, ge=64 * MIB, description="Memory of one DuckDB query before it spills.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then `seed.toml`."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,99 @@
+"""The flow, on one page: every step, what it reads and what it publishes.
+
+What belongs here: the list. What does not: any step's work.
+"""
+
+from __future__ import annotations
+
+from seed_platform.corpora import file_level
+from seed_platform.engine.local import preload
+from seed_platform.lake.query import VerdictTable
+from seed_platform.lake.schemas import (
+    FILE_LEVEL,
+    FILES,
+    NEAR_DUPLICATE_INDEX,
+    REJECTIONS,
+    REPOSITORIES,
+    verdicts,
+)
+from seed_platform.steps import exact_duplicates, judge, near_duplicates, read
+from seed_platform.steps.base import Step
+
+# What tasks import, datasketch when they first sign a document.
+preload(__name__, "datasketch")
+
+READ = Step(
+    name=FILES.name,
+    version=read.VERSION,
+    inputs=(),
+    compares=False,
+    sections=(),
+    run=lambda context, batch, _: read.read_batch(context, batch),
+    tables=(FILES, REPOSITORIES, REJECTIONS),
+    described="The repositories of the batch and their files, as they arrived.",
+)
+RULES = Step(
+    name=verdicts("files", "rules").name,
+    version=judge.RULES.version,
+    inputs=(FILES.name,),
+    compares=False,
+    sections=("rules",),
+    run=lambda context, batch, _: judge.judge_batch(context, batch, judge.RULES),
+    tables=(verdicts("files", "rules"),),
+    described="Minimal rules: is it text, is it one of the 89 languages, did a person write it.",
+)
+EXACT_DUPLICATES = Step(
+    name=verdicts("files", "exact_duplicates").name,
+    version=exact_duplicates.VERSION,
+    inputs=(FILES.name, RULES.name),
+    compares=True,
+    sections=(),
+    run=lambda context, batch, earlier: exact_duplicates.find_exact_duplicates(
+        context, batch, [each.key for each in earlier]
+    ),
+    tables=(verdicts("files", "exact_duplicates"),),
+    described="Files with the same SHA-256 as one that arrived earlier.",
+)
+NEAR_DUPLICATES = Step(
+    name=verdicts("files", "near_duplicates").name,
+    version=near_duplicates.VERSION,
+    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name),
+    compares=True,
+    sections=("near_duplicates",),
+    run=near_duplicates.find_near_duplicates,
+    tables=(verdicts("files", "near_duplicates"), NEAR_DUPLICATE_INDEX),
+    described="Files that truly resemble a kept one: MinHash candidates, each verified.",
+)
+SYNTAX = Step(
+    name=verdicts("files", "syntax").name,
+    version=judge.SYNTAX.version,
+    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name),
+    compares=False,
+    sections=("syntax",),
+    run=lambda context, batch, _: judge.judge_batch(context, batch, judge.SYNTAX),
+    tables=(verdicts("files", "syntax"),),
+    described="Does a parser of the language accept it, within the language's tolerance.",
+)
+FILE_LEVEL_CORPUS = Step(
+    name=FILE_LEVEL.name,
+    version=file_level.VERSION,
+    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, NEAR_DUPLICATES.name, SYNTAX.name),
+    compares=False,
+    sections=("file_level",),
+    run=lambda context, batch, _: file_level.select_file_level(context, batch),
+    tables=(FILE_LEVEL,),
+    described="The file-level corpus: every file that all filters of the policy keep.",
+)
+
+STEPS: tuple[Step, ...] = (READ, RULES, EXACT_DUPLICATES, NEAR_DUPLICATES, SYNTAX, FILE_LEVEL_CORPUS)
+"""In an order in which each comes after its inputs."""
+
+FILTERS: dict[str, Step] = {
+    step.name.rsplit("/", 1)[1]: step for step in (RULES, EXACT_DUPLICATES, NEAR_DUPLICATES, SYNTAX)
+}
+"""The filters over files, by the names that policies use."""
+
+VERDICT_TABLES: tuple[VerdictTable, ...] = tuple(
+    VerdictTable("file", name, step.tables[0]) for name, step in FILTERS.items()
+)
+"""What the view `verdicts` is made of."""

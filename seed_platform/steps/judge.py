@@ -1,0 +1,182 @@
+"""Run a filter that judges documents one by one: a task per data file, verdicts beside the documents in the same order.
+
+What belongs here: feeding a filter the documents it asks for and checking that it answers for each of them exactly
+once. What does not: any filter's own judgement (`filters/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from seed_platform.batches import Batch
+from seed_platform.engine.base import Death
+from seed_platform.engine.journal import Journal
+from seed_platform.errors import WorkError
+from seed_platform.filters import rules, syntax
+from seed_platform.lake.lake import Lake, Part
+from seed_platform.lake.schemas import FILES, verdicts
+from seed_platform.policy import RulesPolicy, Section, SyntaxPolicy
+from seed_platform.progress import track
+from seed_platform.steps.base import Context, Report
+
+ALL_ORDINALS = (0, (1 << 63) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFilter:
+    """A filter that judges each file by itself.
+
+    Attributes:
+        name: as in the policy and in verdicts.
+        version: of its judgement.
+        requires: filters whose verdict must be "keep" before this one looks at a document.
+        columns: of `files` that it reads.
+        judge: a frame of those columns in, verdict columns out, row for row; runs in a worker process.
+        describe_death: what to record for the document that killed the process; None if nothing should.
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    columns: tuple[str, ...]
+    judge: Callable[[pl.DataFrame, Section, Journal], pl.DataFrame]
+    describe_death: Callable[[Death], bytes] | None = None
+
+
+def _judge_rules(files: pl.DataFrame, policy: Section, journal: Journal) -> pl.DataFrame:
+    del journal
+    assert isinstance(policy, RulesPolicy)  # noqa: S101 - the section of this filter's name
+    return rules.judge(files, policy)
+
+
+def _judge_syntax(files: pl.DataFrame, policy: Section, journal: Journal) -> pl.DataFrame:
+    assert isinstance(policy, SyntaxPolicy)  # noqa: S101 - the section of this filter's name
+    return syntax.judge(files, policy, journal)
+
+
+RULES = FileFilter("rules", rules.VERSION, (), rules.COLUMNS, _judge_rules)
+SYNTAX = FileFilter(
+    "syntax", syntax.VERSION, ("rules", "exact_duplicates"), syntax.COLUMNS, _judge_syntax, syntax.describe_death
+)
+_FILTERS = {each.name: each for each in (RULES, SYNTAX)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    lake: Lake
+    batch: str
+    filter_name: str
+    part: Part
+    policy: Section
+    run_id: str
+    journal: Path
+
+
+def judge_batch(context: Context, batch: Batch, file_filter: FileFilter) -> Report:
+    """Judge the files of one batch and publish the verdicts.
+
+    Raises:
+        WorkError: the filter did not answer for each document exactly once; nothing is published.
+    """
+    lake = context.lake
+    scratch = lake.storage.scratch(f"{file_filter.name}-{batch.key}")
+    parts = lake.parts(FILES, batch=batch.key)
+    tasks = [
+        _Task(
+            lake=lake,
+            batch=batch.key,
+            filter_name=file_filter.name,
+            part=part,
+            policy=getattr(context.policy, file_filter.name),
+            run_id=context.run_id,
+            journal=scratch / f"{Path(part.path).stem}.journal",
+        )
+        for part in parts
+    ]
+    report = Report(step=verdicts("files", file_filter.name).name, batch=batch.key)
+    written: list[Part] = []
+    with track(f"{file_filter.name} {batch.key}", sum(part.rows for part in parts)) as progress:
+        for task, (task_parts, task_report) in context.engine.run(_judge_task, tasks, on_death=_quarantine_the_killer):
+            written += task_parts
+            report.merge(task_report)
+            progress.advance(task.part.rows)
+    lake.publish(verdicts("files", file_filter.name), written, context.commit, batch=batch.key)
+    lake.storage.drop_scratch(scratch.name)
+    return report
+
+
+def _quarantine_the_killer(task: _Task, death: Death) -> _Task:
+    """The document that killed the process gets its verdict, and the task runs again, skipping what was done."""
+    describe = _FILTERS[task.filter_name].describe_death
+    journal = Journal(task.journal)
+    killer = journal.interrupted()
+    if killer is None or describe is None:
+        raise WorkError(f"a {task.filter_name} worker died outside any document (exit code {death.exit_code})")
+    journal.quarantine(killer, describe(death))
+    return task
+
+
+def _judge_task(task: _Task) -> tuple[list[Part], Report]:
+    file_filter = _FILTERS[task.filter_name]
+    journal = Journal(task.journal)
+    wanted = passing(task.lake, task.batch, file_filter.requires, task.part.first, task.part.last)
+    report = Report(step="", batch=task.batch)
+    columns = tuple(dict.fromkeys(("ordinal", "bytes", *file_filter.columns)))
+    with task.lake.writer(verdicts("files", task.filter_name), batch=task.batch) as writer:
+        for group in task.lake.read(FILES, task.part, columns):
+            files = group if wanted is None else group.filter(pl.col("ordinal").is_in(wanted.implode()))
+            if files.is_empty():
+                continue
+            judged = file_filter.judge(files, task.policy, journal)
+            check_conservation(task.filter_name, files["ordinal"], judged)
+            count(report, judged, files["bytes"])
+            writer.write(stamp(judged, file_filter.version, task.run_id))
+    return writer.parts, report
+
+
+def passing(
+    lake: Lake, batch: str, requires: tuple[str, ...], first: int = ALL_ORDINALS[0], last: int = ALL_ORDINALS[1]
+) -> pl.Series | None:
+    """Sorted ordinals in [first, last] of the batch's files that every filter in `requires` keeps.
+
+    None stands for all files. Costs 8 bytes of memory per file in the range, whatever the files' size.
+    """
+    kept: pl.Series | None = None
+    for name in requires:
+        table = verdicts("files", name)
+        found = [
+            group.filter(pl.col("keep") & pl.col("ordinal").is_between(first, last))["ordinal"]
+            for part in lake.parts(table, batch=batch)
+            if part.last >= first and part.first <= last
+            for group in lake.read(table, part, ["ordinal", "keep"], first=first, last=last)
+        ]
+        ordinals = pl.concat(found).sort() if found else pl.Series("ordinal", [], dtype=pl.Int64)
+        kept = ordinals if kept is None else kept.filter(kept.is_in(ordinals.implode()))
+    return kept
+
+
+def check_conservation(name: str, given: pl.Series, judged: pl.DataFrame) -> None:
+    """One verdict for each document, in order, and a reason for each drop. Raises `WorkError` otherwise."""
+    if not given.equals(judged["ordinal"], check_names=False):
+        raise WorkError(f"filter {name} answered for {judged.height} documents of {given.len()}; nothing is published")
+    if judged.filter(pl.col("keep").is_null() | (~pl.col("keep") & pl.col("reason").is_null())).height:
+        raise WorkError(f"filter {name} dropped a document without a reason; nothing is published")
+
+
+def count(report: Report, judged: pl.DataFrame, sizes: pl.Series) -> None:
+    """Add verdicts to a report; `sizes` are the documents' bytes, row for row."""
+    report.count(
+        judged.select("keep", "reason", sizes.alias("bytes"))
+        .group_by("keep", "reason")
+        .agg(pl.len().alias("documents"), pl.col("bytes").sum())
+        .iter_rows(named=True)
+    )
+
+
+def stamp(judged: pl.DataFrame, version: str, run_id: str) -> pl.DataFrame:
+    """Verdict columns with the filter's version and the run."""
+    return judged.with_columns(pl.lit(version).alias("filter_version"), pl.lit(run_id).alias("run_id"))

@@ -1,0 +1,290 @@
+"""The first step: read the sources of a batch into repository and file documents.
+
+Each task reads a run of sources in one worker process and writes its own data files. What belongs here: turning what
+sources yield into rows, and every failure into a named rejection. What does not: judging documents (`filters/`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from seed_platform.batches import Batch, BatchSource
+from seed_platform.documents import file_id
+from seed_platform.engine.base import Death
+from seed_platform.engine.journal import Journal
+from seed_platform.errors import WorkError
+from seed_platform.filters.languages import infer_language
+from seed_platform.lake.lake import Lake, Part, PartWriter
+from seed_platform.lake.schemas import FILES, REJECTIONS, REPOSITORIES
+from seed_platform.progress import track
+from seed_platform.settings import Settings
+from seed_platform.sources.base import Limits, Rejection, SourceError, SourceFile, display_path
+from seed_platform.sources.kinds import source_of
+from seed_platform.sources.licenses import license_files
+from seed_platform.sources.text import decode
+from seed_platform.steps.base import Context, Report
+
+VERSION = "1"
+
+_SOURCE_SHIFT = 32
+_TASKS_PER_WORKER = 8
+_FILE_COLUMNS = ("ordinal", "doc_id", "path", "language", "bytes", "content_sha256", "encoding", "content")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that sources are read under."""
+    return Limits(
+        max_content_bytes=settings.max_content_bytes,
+        max_archive_bytes=settings.max_archive_bytes,
+        max_archive_ratio=settings.max_archive_ratio,
+        max_archive_entries=settings.max_archive_entries,
+        connect_timeout=settings.connect_timeout,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    lake: Lake
+    batch: str
+    sources: tuple[tuple[int, BatchSource], ...]
+    limits: Limits
+    cache: Path
+    journal: Path
+
+
+@dataclass(slots=True)
+class _Read:
+    """What one task gives back: the data files, and the small tables' rows."""
+
+    parts: list[Part] = field(default_factory=list)
+    repositories: list[dict[str, Any]] = field(default_factory=list)
+    rejections: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_batch(context: Context, batch: Batch) -> Report:
+    """Read every source of the batch and publish repositories, files and rejections.
+
+    Raises:
+        WorkError: a source that an earlier run read cannot be read any more; nothing is replaced.
+    """
+    scratch = context.lake.storage.scratch(f"read-{batch.key}")
+    cache = context.lake.storage.scratch("downloads")
+    tasks = _tasks(context, batch, scratch, cache)
+    read = _Read()
+    with track(f"reading {batch.key}", len(batch.sources)) as progress:
+        for task, result in context.engine.run(_read_task, tasks, on_death=_reject_the_killer):
+            read.parts += result.parts
+            read.repositories += result.repositories
+            read.rejections += result.rejections
+            progress.advance(len(task.sources))
+    _refuse_loss(context.lake, batch, read)
+    _publish(context, batch, read)
+    context.lake.storage.drop_scratch(f"read-{batch.key}")
+    return _report(batch, read)
+
+
+def _tasks(context: Context, batch: Batch, scratch: Path, cache: Path) -> list[_Task]:
+    numbered = list(enumerate(batch.sources))
+    size = max(1, len(numbered) // (context.engine.workers * _TASKS_PER_WORKER))
+    return [
+        _Task(
+            lake=context.lake,
+            batch=batch.key,
+            sources=tuple(numbered[start : start + size]),
+            limits=limits_of(context.settings),
+            cache=cache,
+            journal=scratch / f"{start}.journal",
+        )
+        for start in range(0, len(numbered), size)
+    ]
+
+
+def _reject_the_killer(task: _Task, death: Death) -> _Task:
+    """A source that kills its reader becomes a rejection, and the task starts over without it."""
+    killer = Journal(task.journal).interrupted()
+    if killer is None:
+        raise WorkError(f"a reader died outside any source (exit code {death.exit_code}); run it again")
+    return _without(task, killer, ("reader_crash", f"the reader's process died (exit code {death.exit_code})"))
+
+
+def _without(task: _Task, ordinal: int, rejected: tuple[str, str]) -> _Task:
+    return replace(
+        task,
+        sources=tuple((n, replace(s, rejected=rejected) if n == ordinal else s) for n, s in task.sources),
+        journal=task.journal.with_suffix(f".{ordinal}.journal"),
+    )
+
+
+def _read_task(task: _Task) -> _Read:
+    """Read a run of sources. One that fails midway is rejected whole, and the task starts over without it."""
+    journal = Journal(task.journal)
+    result = _Read()
+    with task.lake.writer(FILES, batch=task.batch) as writer:
+        for ordinal, source in task.sources:
+            if source.rejected is not None:
+                result.rejections.append(_source_rejection(ordinal, source, *source.rejected))
+                continue
+            journal.start(ordinal)
+            try:
+                _read_source(task, ordinal, source, writer, result)
+            except SourceError as error:
+                # Rows of this source may be in the data file already; files of a task are written again without it.
+                return _read_task(_without(task, ordinal, (error.reason, error.detail)))
+            journal.finish(ordinal, b"")
+    result.parts = writer.parts
+    return result
+
+
+def _read_source(task: _Task, ordinal: int, source: BatchSource, writer: PartWriter, result: _Read) -> None:
+    pinned = source.pinned
+    rows = _Rows(source, ordinal << _SOURCE_SHIFT)
+    rejected: list[dict[str, Any]] = []
+    for entry in source_of(pinned.kind).read(pinned, task.limits, str(task.cache)):
+        if isinstance(entry, Rejection):
+            rejected.append(_entry_rejection(ordinal, source, entry))
+            continue
+        rows.add(entry)
+        if rows.buffered >= task.lake.row_group_bytes:
+            writer.write(rows.take())
+    writer.write(rows.take())
+    result.rejections += rejected
+    result.repositories.append(_repository(ordinal, source, rows, len(rejected)))
+
+
+class _Rows:
+    """Buffers the files of one source as columns."""
+
+    def __init__(self, source: BatchSource, first: int) -> None:
+        self._pinned = source.pinned
+        self._next = first
+        self.files = 0
+        self.bytes = 0
+        self.root_paths: list[str] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self.buffered = 0
+        self._columns: dict[str, list[Any]] = {name: [] for name in _FILE_COLUMNS}
+
+    def add(self, entry: SourceFile) -> None:
+        text, encoding = decode(entry.content) if entry.content is not None else (None, None)
+        path = display_path(entry.path)
+        values = (
+            self._next,
+            file_id(self._pinned.origin, self._pinned.revision, entry.path),
+            path,
+            infer_language(path, text),
+            entry.size,
+            entry.sha256,
+            encoding,
+            text,
+        )
+        for column, value in zip(self._columns.values(), values, strict=True):
+            column.append(value)
+        self._next += 1
+        self.files += 1
+        self.bytes += entry.size
+        # A row costs its text and roughly this much besides.
+        self.buffered += 200 + (entry.size if text is not None else 0)
+        if "/" not in path:
+            self.root_paths.append(path)
+
+    def take(self) -> pa.Table:
+        """The buffered rows as a table; the buffer is empty afterwards."""
+        arrays = {name: pa.array(values, FILES.columns.field(name).type) for name, values in self._columns.items()}
+        number = len(self._columns["ordinal"])
+        for name, value in (
+            ("repository_id", self._pinned.doc_id),
+            ("repository", self._pinned.repository),
+            ("revision", self._pinned.revision),
+        ):
+            arrays[name] = pa.repeat(value, number)
+        self._clear()
+        return pa.table(arrays)
+
+
+def _repository(ordinal: int, source: BatchSource, rows: _Rows, rejected: int) -> dict[str, Any]:
+    facts = dict(source.metadata)
+    stars, forks = facts.pop("stars", None), facts.pop("forks", None)
+    pinned = source.pinned
+    return {
+        "ordinal": ordinal,
+        "doc_id": pinned.doc_id,
+        "repository": pinned.repository,
+        "origin": pinned.origin,
+        "revision": pinned.revision,
+        "source": pinned.kind,
+        "spec": pinned.spec,
+        "license_files": license_files(rows.root_paths),
+        "stars": stars,
+        "forks": forks,
+        "metadata": json.dumps(facts, sort_keys=True) if facts else None,
+        "files": rows.files,
+        "bytes": rows.bytes,
+        "rejected": rejected,
+    }
+
+
+def _source_rejection(ordinal: int, source: BatchSource, reason: str, detail: str) -> dict[str, Any]:
+    repository = source.pinned.repository if source.pinned.revision else None
+    return _rejection(ordinal, source, repository, None, reason, detail)
+
+
+def _entry_rejection(ordinal: int, source: BatchSource, entry: Rejection) -> dict[str, Any]:
+    return _rejection(ordinal, source, source.pinned.repository, entry.path, entry.reason, entry.detail)
+
+
+def _rejection(
+    ordinal: int, source: BatchSource, repository: str | None, path: str | None, reason: str, detail: str
+) -> dict[str, Any]:
+    return {
+        "ordinal": ordinal,
+        "spec": source.pinned.spec,
+        "repository": repository,
+        "path": path,
+        "reason": reason,
+        "detail": detail or None,
+    }
+
+
+def _refuse_loss(lake: Lake, batch: Batch, read: _Read) -> None:
+    """A source read before must not turn into a rejection because it has moved since."""
+    before = set(lake.column(REPOSITORIES, ["doc_id"], batch=batch.key)["doc_id"])
+    lost = before - {row["doc_id"] for row in read.repositories}
+    if lost:
+        names = [source.pinned.spec for source in batch.sources if source.pinned.doc_id in lost]
+        reasons = {row["spec"]: row["reason"] for row in read.rejections if row["path"] is None}
+        told = "; ".join(f"{name}: {reasons.get(name, 'gone')}" for name in names)
+        raise WorkError(f"batch {batch.key} was read before and cannot be read again ({told}); the lake is unchanged")
+
+
+def _publish(context: Context, batch: Batch, read: _Read) -> None:
+    lake, commit = context.lake, context.commit
+    for table, rows in ((REPOSITORIES, read.repositories), (REJECTIONS, read.rejections)):
+        with lake.writer(table, batch=batch.key) as writer:
+            for chunk in _chunks(sorted(rows, key=lambda row: (row["ordinal"], row.get("path") or "")), 10_000):
+                writer.write(pa.Table.from_pylist(chunk, schema=table.columns))
+        lake.publish(table, writer.parts, commit, batch=batch.key)
+    lake.publish(FILES, read.parts, commit, batch=batch.key)
+
+
+def _chunks(rows: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _report(batch: Batch, read: _Read) -> Report:
+    report = Report(step=FILES.name, batch=batch.key)
+    for row in read.repositories:
+        report.seen.add(row["files"], row["bytes"])
+        report.kept.add(row["files"], row["bytes"])
+    if read.rejections:
+        report.failures = dict(sorted(Counter(row["reason"] for row in read.rejections).items()))
+    return report

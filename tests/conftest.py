@@ -1,0 +1,25 @@
+"""What every test starts from: none of the user's configuration, and nothing that reaches beyond this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Read when the library is imported, so it is set before any test imports it.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lake, policy, credentials or proxy of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(("SEED_", "AWS_", "DAGSTER_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def lake_root(tmp_path: Path) -> str:
+    """Where a test's lake is; nothing is there yet."""
+    return str(tmp_path / "lake")

@@ -1,0 +1,105 @@
+"""The policy file: what is wrong with it is named by line and field, and any change of it changes its digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seed_platform.errors import UsageError
+from seed_platform.policy import Policy, load_policy
+
+
+def _load(tmp_path: Path, text: str | bytes) -> Policy:
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_policy(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field"),
+    [
+        ("rules:\n  max_bytes: 0\n", 2, "rules.max_bytes"),
+        ("# note\n\nrules:\n  drop_vendored: true\n  max_bytes: much\n", 5, "rules.max_bytes"),
+        ("near_duplicates:\n  threshold: 1.5\n", 2, "near_duplicates.threshold"),
+        ("near_duplicates:\n  threshold: .nan\n", 2, "near_duplicates.threshold"),
+        ("near_duplicates:\n  seed: 4294967296\n", 2, "near_duplicates.seed"),
+        ("near_duplicates: {permutations: 16,\n  rows: 17}\n", 1, "near_duplicates"),
+        ("rules: {}\nnear_duplicate:\n  threshold: 0.5\n", 2, "near_duplicate"),
+        ("near_duplicates:\n  treshold: 0.5\n", 2, "near_duplicates.treshold"),
+        ("syntax:\n  max_error_ratio_by_language:\n    C: 0.1\n    Python: x\n", 4, "max_error_ratio_by_language.Python"),
+        ("file_level:\n  filters:\n    - rules\n    - sintax\n", 4, "file_level.filters.1"),
+        ("file_level:\n  filters: rules\n", 2, "file_level.filters"),
+        ("rules: 7\n", 1, "rules"),
+        ("version: 2\n", 1, "version"),
+        ("- rules\n", 1, "(top level)"),
+        ("rules\n", 1, "(top level)"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_line(tmp_path: Path, text: str, line: int, field: str):
+    with pytest.raises(UsageError) as caught:
+        _load(tmp_path, text)
+    message = str(caught.value)
+    assert f"policy.yaml: line {line}: " in message
+    assert field in message
+
+
+@pytest.mark.parametrize("text", ["rules: [1\n", "a: b: c\n", "\trules: {}\n", b"\xff\xfe\xff", b"rules: \x01\n", "{" * 40])
+def test_what_is_not_yaml_is_said_to_be_so(tmp_path: Path, text: str | bytes):
+    with pytest.raises(UsageError, match=r"policy\.yaml"):
+        _load(tmp_path, text)
+
+
+def test_text_that_is_not_yaml_is_named_by_line(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"policy\.yaml: line 2: not YAML"):
+        _load(tmp_path, "rules: {}\nsyntax: ]\n")
+
+
+def test_a_missing_file_is_a_wrong_call(tmp_path: Path):
+    with pytest.raises(UsageError, match="cannot read the policy"):
+        load_policy(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}\n", "rules: {}\n", "near_duplicates:\n  threshold: 0.7\n"])
+def test_what_is_left_out_keeps_its_default(tmp_path: Path, text: str):
+    assert _load(tmp_path, text) == Policy()
+    assert _load(tmp_path, text).digest() == Policy().digest()
+
+
+_CHANGES = [
+    ("rules", "max_bytes", 1),
+    ("rules", "max_line_length", 1),
+    ("rules", "drop_vendored", False),
+    ("rules", "drop_generated", False),
+    ("near_duplicates", "shingle_words", 4),
+    ("near_duplicates", "permutations", 128),
+    ("near_duplicates", "rows", 5),
+    ("near_duplicates", "threshold", 0.71),
+    ("near_duplicates", "seed", 2),
+    ("syntax", "max_error_ratio", 0.01),
+    ("syntax", "max_error_ratio_by_language", {"C": 0.02}),
+    ("syntax", "max_bytes", 1),
+    ("syntax", "cpu_seconds", 1.0),
+    ("file_level", "filters", ["rules"]),
+    ("file_level", "bytes_per_token", 4.0),
+]
+
+
+@pytest.mark.parametrize(("section", "field", "value"), _CHANGES)
+def test_the_digest_changes_with_any_value_and_only_that_sections(section: str, field: str, value: object):
+    changed = Policy.model_validate({section: {field: value}})
+    assert changed.digest() != Policy().digest()
+    for name in ("rules", "near_duplicates", "syntax", "file_level"):
+        same = getattr(changed, name).digest() == getattr(Policy(), name).digest()
+        assert same == (name != section)
+
+
+def test_every_field_of_every_section_is_among_the_changes_above():
+    sections = {name: getattr(Policy(), name) for name in Policy.model_fields if name != "version"}
+    fields = {(name, field) for name, section in sections.items() for field in type(section).model_fields}
+    assert fields == {(section, field) for section, field, _ in _CHANGES}
+
+
+def test_a_policy_cannot_be_changed_after_it_was_hashed():
+    with pytest.raises(ValueError, match="frozen"):
+        Policy().rules.max_bytes = 1  # type: ignore[misc]
