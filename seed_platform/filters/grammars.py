@@ -25,7 +25,6 @@ GRAMMARS: dict[str, str] = {
     "Common Lisp": "commonlisp",
     "CUDA": "cuda",
     "Dart": "dart",
-    "Dockerfile": "dockerfile",
     "Elixir": "elixir",
     "Elm": "elm",
     "Emacs Lisp": "elisp",
@@ -43,7 +42,6 @@ GRAMMARS: dict[str, str] = {
     "Kotlin": "kotlin",
     "Lua": "lua",
     "Makefile": "make",
-    "MATLAB": "matlab",
     "OCaml": "ocaml",
     "PHP": "php",
     "Pascal": "pascal",
@@ -56,14 +54,12 @@ GRAMMARS: dict[str, str] = {
     "Ruby": "ruby",
     "Rust": "rust",
     "SPARQL": "sparql",
-    "SQL": "sql",
     "Scala": "scala",
     "Scheme": "scheme",
     "Shell": "bash",
     "Solidity": "solidity",
     "Swift": "swift",
     "SystemVerilog": "verilog",
-    "Tcl": "tcl",
     "Thrift": "thrift",
     "TypeScript": "typescript",
     "VHDL": "vhdl",
@@ -71,18 +67,22 @@ GRAMMARS: dict[str, str] = {
     "XSLT": "xml",
     "YAML": "yaml",
     "Zig": "zig",
-    "Assembly": "asm",
-    "HTML": "html",
 }
 """Language to the name of its grammar in tree-sitter-language-pack. A language that is missing is not checked."""
 
 NOT_CHECKED: dict[str, str] = {
+    "Assembly": "every assembler has a syntax of its own; 92 % of real files have more than 2 % of errors",
+    "Dockerfile": "more than half of real files have errors: the grammar lacks common instructions' forms",
+    "HTML": "browsers accept everything, and most files are templates of some engine",
+    "MATLAB": "84 % of the Octave files that share the extension have more than 2 % of errors",
+    "SQL": "every database has a dialect; each of the few files measured has errors",
+    "Tcl": "60 % of real files have errors, 20 % more than 2 % of them: what is syntax depends on the command",
     "Markdown": "every text is valid Markdown, and the grammar crashes on deeply nested quotes",
     "RMarkdown": "every text is valid Markdown, and the grammar crashes on deeply nested quotes",
     "reStructuredText": "prose: errors are warnings to its readers",
     "TeX": "what is valid depends on the macros that a document has defined so far",
 }
-"""Languages with a grammar that is not used, and why."""
+"""Languages with a grammar that is not used, and why. Shares: docs/decisions/0004-syntax-tolerance.md."""
 
 VARIANTS: dict[str, dict[str, str | None]] = {
     "TypeScript": {"tsx": "tsx"},

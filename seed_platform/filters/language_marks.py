@@ -5,7 +5,7 @@ asked for, in which order, and marks of one extension only (`ambiguous_languages
 
 In a pattern a line begins with a line break and the text with a NUL and a line break, not with `^` and a start-of-text
 anchor: both characters are put before the text (which itself holds no NUL), since `re` finds a pattern that begins with
-a literal about ten times faster. Repetitions that could overlap are possessive, so that no text takes quadratic time.
+a literal several times faster. Repetitions that could overlap are possessive, so that no text takes long.
 """
 
 OBJECTIVE_C = r"\n[ \t]*@(?:interface|implementation|protocol|class|end|property|import)\b|\n[ \t]*#[ \t]*import\b"

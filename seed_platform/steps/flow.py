@@ -19,7 +19,7 @@ from seed_platform.lake.schemas import (
 from seed_platform.steps import exact_duplicates, judge, near_duplicates, read
 from seed_platform.steps.base import Step
 
-# What tasks import, datasketch when they first sign a document.
+# What tasks need; datasketch is first imported when a document is signed.
 preload(__name__, "datasketch")
 
 READ = Step(

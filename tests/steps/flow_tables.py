@@ -1,0 +1,72 @@
+"""Helpers of the tests of the flow: what a lake holds, and similarity counted the slow and certain way."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import polars as pl
+from support import lake_of, settings_of
+
+from seed_platform.batches import Batch, list_batches
+from seed_platform.engine.local import LocalEngine
+from seed_platform.lake.lake import Lake
+from seed_platform.lake.schemas import FILE_LEVEL, FILES, NEAR_DUPLICATE_INDEX, REJECTIONS, REPOSITORIES, Table
+from seed_platform.policy import Policy
+from seed_platform.steps.base import Context
+from seed_platform.steps.flow import STEPS, VERDICT_TABLES
+from seed_platform.steps.freshness import Flow
+
+VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES}
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (REPOSITORIES, REJECTIONS, FILES, *VERDICTS.values(), NEAR_DUPLICATE_INDEX, FILE_LEVEL)
+}
+_DEFAULTS = Policy()
+
+
+def rows_of(lake: Lake, table: Table) -> pl.DataFrame:
+    """A table's rows in order, without the run that wrote them."""
+    delta = lake.open(table)
+    assert delta is not None, f"{table.name} was never written"
+    rows = pl.DataFrame(delta.to_pyarrow_table()).drop("run_id", strict=False)
+    return rows.sort("batch", "ordinal", maintain_order=True)
+
+
+def contents_of(lake_root: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that the flow publishes, as plain values that can be compared."""
+    lake = lake_of(settings_of(lake_root))
+    return {name: rows_of(lake, table).to_dicts() for name, table in TABLES.items()}
+
+
+def outcomes_of(lake_root: str) -> dict[str, str]:
+    """For each file, by "repository/path": the filter that drops it and why, as "filter: reason", or "kept"."""
+    lake = lake_of(settings_of(lake_root))
+    files = rows_of(lake, FILES).select("batch", "ordinal", name=pl.col("repository") + "/" + pl.col("path"))
+    outcomes = dict.fromkeys(files["name"], "kept")
+    for name, table in reversed(VERDICTS.items()):
+        dropped = rows_of(lake, table).filter(~pl.col("keep")).join(files, on=["batch", "ordinal"])
+        outcomes |= {row["name"]: f"{name}: {row['reason']}" for row in dropped.iter_rows(named=True)}
+    return outcomes
+
+
+def work_on(lake_root: str, policy: Policy = _DEFAULTS, workers: int = 1) -> tuple[Context, Flow, list[Batch]]:
+    """What it takes to run single steps: a context, the flow, and the batches in order of arrival."""
+    settings = settings_of(lake_root, workers)
+    lake = lake_of(settings)
+    batches = list_batches(lake)
+    context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
+    return context, Flow(STEPS, batches, policy), batches
+
+
+def shingles(text: str, width: int = 5) -> set[tuple[str, ...]]:
+    """The word n-grams of a text as a Python set of tuples: no hash of ours is in it."""
+    words = re.findall(r"[A-Za-z0-9_]+", text)
+    return {tuple(words[start : start + width]) for start in range(max(1, len(words) - width + 1))}
+
+
+def similarity(one: str, other: str) -> float:
+    """The true Jaccard similarity of two texts."""
+    a, b = shingles(one), shingles(other)
+    return len(a & b) / len(a | b)
