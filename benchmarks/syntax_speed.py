@@ -23,6 +23,9 @@ from seed_platform.filters.grammars import GRAMMARS, grammar_of, parser
 from seed_platform.filters.languages import infer_language
 from seed_platform.policy import SyntaxPolicy
 
+MIN_BYTES = 100_000
+"""A language with less text than this is left out: the cost of one call, a few milliseconds, would be all one sees."""
+
 
 def read(folder: Path, budget: int, max_bytes: int) -> dict[str, pl.DataFrame]:
     """Up to `budget` bytes of files of each language."""
@@ -79,6 +82,8 @@ def main() -> None:
     print(f"{'language':16} {'files':>6} {'MB':>6} {'judge MB/s':>10} {'parse MB/s':>10} {'parse share':>11}")
     totals = [0.0, 0.0, 0.0]
     for language, files in read(given.folder, given.budget, SyntaxPolicy().max_bytes).items():
+        if files["bytes"].sum() < MIN_BYTES:
+            continue
         judged(files.head(2))
         # The better of two: the machine may be shared.
         whole, parse = (min(measure(files) for _ in range(2)) for measure in (judged, bare))

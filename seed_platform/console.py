@@ -142,7 +142,7 @@ def show_story(story: Story) -> None:
     """The story of one document, as a person would ask for it."""
     document = story.document
     if document["kind"] == "repository":
-        out.print(f"[bold]{document['repository']}[/] at {document['revision'][:12]} from {document['origin']}")
+        out.print(f"[bold]{escape(document['repository'])}[/] at {document['revision'][:12]} from {document['origin']}")
         names = ("source", "spec", "batch", "files", "bytes", "rejected", "stars", "forks", "license_files")
         _show_facts(document, names)
         return

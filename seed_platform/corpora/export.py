@@ -86,15 +86,29 @@ def export(
     Raises:
         UsageError: the destination holds something, and it is not an export that may be overwritten.
     """
+    destination = destination.resolve()
     _check_destination(destination, overwrite=overwrite)
     staging = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)
-    (staging / "data").mkdir(parents=True)
+    try:
+        manifest = _write(lake, batches, policy, staging, file_format)
+        if destination.exists():
+            shutil.rmtree(destination)
+        staging.rename(destination)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _write(lake: Lake, batches: Sequence[Batch], policy: Policy, folder: Path, file_format: str) -> Manifest:
+    """Write shards, manifest and card to a folder that is not there yet."""
+    (folder / "data").mkdir(parents=True)
     shards: list[Shard] = []
     languages: dict[str, int] = {}
     total = sum(part.rows for batch in batches for part in lake.parts(FILE_LEVEL, batch=batch.key))
-    with track(f"exporting to {destination.name}", total) as progress:
-        writer = _ShardWriter(staging, file_format)
+    with track("exporting", total) as progress:
+        writer = _ShardWriter(folder, file_format)
         for frame in documents(lake, batches):
             shards += writer.write(frame)
             for language, number in frame["language"].value_counts().iter_rows():
@@ -115,11 +129,8 @@ def export(
         policy_hash=policy.digest(),
         code_version=__version__,
     )
-    (staging / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
-    (staging / "README.md").write_text(_card(manifest), encoding="utf-8")
-    if destination.exists():
-        shutil.rmtree(destination)
-    staging.rename(destination)
+    (folder / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_card(manifest), encoding="utf-8")
     return manifest
 
 
@@ -198,7 +209,8 @@ tags:
 
 {manifest.documents:,} source files, {manifest.text_bytes / 1e6:,.1f} MB of text, selected by
 Seed Platform {manifest.code_version} under the policy `{manifest.policy_hash[:16]}` from the
-batches {", ".join(manifest.batches)}. `manifest.json` has the policy, the table versions and the SHA-256 of every shard.
+batches {", ".join(manifest.batches)}. `manifest.json` has the policy, the versions of the
+tables and the SHA-256 of every shard.
 
 | column | meaning |
 | --- | --- |

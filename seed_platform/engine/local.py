@@ -9,12 +9,14 @@ from __future__ import annotations
 import ctypes
 import multiprocessing as mp
 import os
+import resource
 import signal
 import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic
@@ -140,6 +142,11 @@ class _Worker(Generic[Task]):
 
 def _serve(function: Callable[[Any], Any], connection: Connection, parent: int) -> None:
     """The worker's loop: tasks in, (error, result, traceback) out, until the pipe closes."""
+    # Workers inherit the pipe by which the fork server learns that the main process is gone; while one holds it open,
+    # the fork server, and with it every worker, would outlive a killed run.
+    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]  # noqa: SLF001 - no public name
+    # A grammar that crashes must not leave a core file wherever the user happens to be.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _die_with(parent)
     # The terminal sends Ctrl-C to the whole group; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -21,7 +21,7 @@ from typing import Any, Self
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -180,11 +180,11 @@ class Lake:
         """A writer of data files for one partition of `table`; nothing is visible before `publish`."""
         return PartWriter(self, table, partition)
 
-    def publish(self, table: Table, parts: Sequence[Part], commit: Commit, **partition: str) -> int:
-        """Make `parts` the whole content of one partition of `table`, in one commit; returns the version.
+    def publish(self, table: Table, parts: Sequence[Part], commit: Commit, **partition: str) -> None:
+        """Make `parts` the whole content of one partition of `table`, in one commit.
 
-        Repeating it is safe. Writers of other partitions at the same time lose nothing: whoever commits second sees a
-        conflict, reloads, and tries again.
+        Repeating it is safe. Writers of other partitions at the same time lose nothing. Of two writers of the same
+        partition, whoever commits second sees a conflict, reloads, and replaces what the first one wrote.
 
         Raises:
             WorkError: the commit kept conflicting.
@@ -194,6 +194,9 @@ class Lake:
             AddAction(part.path, part.size, partition, now, True, _stats(part))  # noqa: FBT003
             for part in parts
         ]
+        # Delta sees no conflict between two writers that both add to a partition which was empty when they looked,
+        # unless they name the same application.
+        application = "&".join(f"{name}={value}" for name, value in sorted(partition.items()))
         for attempt in range(_COMMIT_ATTEMPTS):
             delta = self.open(table, create=True)
             assert delta is not None  # noqa: S101 - create=True
@@ -204,12 +207,15 @@ class Lake:
                     schema=delta.schema(),
                     partition_by=list(table.partition_by),
                     partition_filters=[(name, "=", value) for name, value in partition.items()] or None,
-                    commit_properties=CommitProperties(custom_metadata=commit.metadata(partition)),
+                    commit_properties=CommitProperties(
+                        custom_metadata=commit.metadata(partition),
+                        app_transactions=[Transaction(application, delta.version() + 1)],
+                    ),
                 )
             except CommitFailedError:
                 time.sleep(random.uniform(0.01, 0.05) * min(attempt + 1, 20))  # noqa: S311 - jitter, not a secret
             else:
-                return delta.version()
+                return
         raise WorkError(f"could not commit to {table.name}: {_COMMIT_ATTEMPTS} conflicts in a row; run it again")
 
     def parts(self, table: Table, **partition: str) -> list[Part]:

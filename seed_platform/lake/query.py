@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 
@@ -26,13 +29,25 @@ class VerdictTable:
 
 
 def scan(lake: Lake, table: Table, batches: Sequence[str] | None = None) -> ds.Dataset:
-    """A table at its latest version as an Arrow dataset, optionally only some batches; empty if never written."""
+    """A table at its latest version as an Arrow dataset, optionally only some batches; empty if never written.
+
+    Built from the table's file list and not by `DeltaTable.to_pyarrow_dataset`, which compares columns that have no
+    statistics in the log with null, so that every filter on them finds nothing (deltalake 1.6.6).
+    """
     delta = lake.open(table)
     if delta is None:
         return ds.dataset(table.full_schema.empty_table())
-    if batches is None:
-        return delta.to_pyarrow_dataset()
-    return delta.to_pyarrow_dataset(partitions=[("batch", "in", list(batches))])
+    format_ = ds.ParquetFileFormat()
+    filesystem = lake.storage.arrow_filesystem
+    fragments = []
+    for action in pl.DataFrame(delta.get_add_actions(flatten=True)).iter_rows(named=True):
+        partition = {name: action[f"partition.{name}"] for name in table.partition_by}
+        if batches is not None and partition.get("batch") not in batches:
+            continue
+        expression = reduce(and_, (ds.field(name) == value for name, value in partition.items()), ds.scalar(True))  # noqa: FBT003
+        path = lake.storage.arrow_path(f"{table.name}/{action['path']}")
+        fragments.append(format_.make_fragment(path, filesystem=filesystem, partition_expression=expression))
+    return ds.FileSystemDataset(fragments, table.full_schema, format_, filesystem)
 
 
 def connect(lake: Lake, *, memory_bytes: int, threads: int, spill: bool = True) -> duckdb.DuckDBPyConnection:

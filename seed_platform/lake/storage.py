@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow.fs as pafs
 
 from seed_platform.errors import UsageError
 
@@ -41,6 +42,15 @@ class Storage:
             return fsspec.filesystem("s3")
         except ImportError as error:
             raise UsageError("a lake on S3 needs the extra s3: pip install 'seed-platform[s3]'") from error
+
+    @property
+    def arrow_filesystem(self) -> pafs.FileSystem:
+        """The same file system for Arrow, which reads local files without going through Python."""
+        return pafs.PyFileSystem(pafs.FSSpecHandler(self.filesystem)) if self.is_s3 else pafs.LocalFileSystem()
+
+    def arrow_path(self, relative: str) -> str:
+        """The address of something in the lake as `arrow_filesystem` wants it."""
+        return self.uri(relative).removeprefix("s3://")
 
     @property
     def delta_options(self) -> dict[str, str]:

@@ -14,14 +14,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pip._internal.commands import create_command
-from pip._vendor.packaging.version import InvalidVersion, parse
+from pip._vendor.packaging.version import parse
 
 CHUNK = 1 << 20
 
@@ -60,42 +59,34 @@ def fetch(name: str, version: str, folder: Path, timeout: str, max_bytes: int) -
     Raises:
         FetchError: `package_not_found`, `no_source_distribution`, `unreachable`, `hash_mismatch`, `archive_bomb`.
     """
+    sources = ["--no-binary", ":all:"]
     command: Any = create_command("download")
-    options, _ = command.parse_args(["--no-deps", "--no-binary", ":all:", "--no-input", "--timeout", timeout, name])
+    options, _ = command.parse_args(["--no-deps", "--no-input", "--timeout", timeout, *sources, name])
     with command.main_context():
         session = command.get_default_session(options)
         outcomes = Outcomes(session)
-        finder = command._build_package_finder(  # noqa: SLF001 - pip has no public interface
-            options=options, session=session, target_python=None, ignore_requires_python=True
-        )
-        link = _source_link(finder, name, version, outcomes)
-        return _download(session, link, folder, max_bytes)
+        finder = _finder(command, options, session)
+        wanted = parse(version)
+        links = [candidate.link for candidate in finder.find_all_candidates(name) if candidate.version == wanted]
+        if links:
+            link = min(links, key=lambda link: (not link.filename.endswith(".tar.gz"), link.filename))
+            return _download(session, link, folder, max_bytes)
+        if outcomes.failures:
+            raise FetchError("unreachable", f"a package index did not answer ({outcomes.failures[0]})")
+        # A new command: the first one's options go on refusing wheels.
+        command = create_command("download")
+        options, _ = command.parse_args(["--no-deps", "--no-input", "--timeout", timeout, name])
+        built = {candidate.version for candidate in _finder(command, options, session).find_all_candidates(name)}
+        if wanted in built:
+            raise FetchError("no_source_distribution", f"{name} {version} is published as built wheels only")
+        others = "other versions are" if built else "nor is any other that this Python can use"
+        raise FetchError("package_not_found", f"{name} {version} is not on the configured package indexes, {others}")
 
 
-def _source_link(finder: Any, name: str, version: str, outcomes: Outcomes) -> Any:  # noqa: ANN401
-    wanted = parse(version)
-    candidates = finder.find_all_candidates(name)
-    links = [candidate.link for candidate in candidates if candidate.version == wanted]
-    if links:
-        return min(links, key=lambda link: (not link.filename.endswith(".tar.gz"), link.filename))
-    if outcomes.failures:
-        raise FetchError("unreachable", f"a package index did not answer ({outcomes.failures[0]})")
-    wheels = [_wheel_version(entry[0].filename, name) for entry in getattr(finder, "_logged_links", ())]
-    if wanted in wheels:
-        raise FetchError("no_source_distribution", f"{name} {version} is published as built wheels only")
-    others = "other versions are" if candidates or any(wheels) else "nor is any other"
-    raise FetchError("package_not_found", f"{name} {version} is not on the configured package indexes, {others}")
-
-
-def _wheel_version(filename: str, name: str) -> Any:  # noqa: ANN401
-    """The version that a wheel of the package `name` has; None for anything else that pip passed over."""
-    parts = filename.split("-")
-    if not filename.endswith(".whl") or len(parts) < 5 or re.sub(r"[-_.]+", "-", parts[0]).lower() != name:
-        return None
-    try:
-        return parse(parts[1])
-    except InvalidVersion:
-        return None
+def _finder(command: Any, options: Any, session: Any) -> Any:  # noqa: ANN401
+    return command._build_package_finder(  # noqa: SLF001 - pip has no public interface
+        options=options, session=session, target_python=None, ignore_requires_python=True
+    )
 
 
 def _download(session: Any, link: Any, folder: Path, max_bytes: int) -> dict[str, str]:  # noqa: ANN401

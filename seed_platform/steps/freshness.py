@@ -118,6 +118,8 @@ def bring_up_to_date(context: Context, flow: Flow, step: Step, batch: Batch) -> 
     needed = [(flow.steps[name], batch) for name in step.inputs]
     needed += [(step, each) for each in flow.earlier(batch)] if step.compares else []
     _require(records, flow, needed, f"{step.name} of batch {batch.key}")
+    if (step.name, batch.key) in records:
+        _withdraw(context, step, batch)
     started = time.monotonic()
     report = step.run(context, batch, flow.earlier(batch))
     report.seconds = round(time.monotonic() - started, 3)
@@ -131,6 +133,15 @@ def _require(
     for step, batch in needed:
         if not _matches(records, step, batch, flow.fingerprint(step, batch)):
             raise WorkError(f"{what} needs {step.name} of batch {batch.key}, which is outstanding: seed run")
+
+
+def _withdraw(context: Context, step: Step, batch: Batch) -> None:
+    """Forget the last result before it is replaced.
+
+    Else a run killed between publishing and recording would leave new rows under the old fingerprint, and going back to
+    the old policy would take them for its own.
+    """
+    context.lake.publish(MATERIALIZATIONS, [], context.commit, batch=batch.key, step=step.name)
 
 
 def _record(context: Context, step: Step, batch: Batch, fingerprint: str, report: Report) -> None:

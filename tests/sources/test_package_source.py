@@ -43,7 +43,7 @@ def index(tmp_path: Path) -> Path:
             "demo_pkg-1.1.tar.gz": sdist("demo_pkg", "1.1", files),
             "demo_pkg-1.0-py3-none-any.whl": b"not a wheel",
         },
-        "wheels-only": {"wheels_only-2.0-cp39-cp39-win_amd64.whl": b"not a wheel"},
+        "wheels-only": {"wheels_only-2.0-py3-none-any.whl": b"not a wheel"},
         "wrong": {"wrong-1.tar.gz": sdist("wrong", "1", files)},
     }
     for project, releases in data.items():

@@ -14,7 +14,7 @@ from seed_platform.lake.schemas import FILES
 from seed_platform.policy import Policy
 
 THRESHOLD = Policy().near_duplicates.threshold
-FAMILIES, MEMBERS, LINES = 60, 5, 60
+FAMILIES, MEMBERS, LINES = 50, 6, 60
 
 
 def _lines(name: str) -> list[str]:

@@ -1,0 +1,169 @@
+"""What is outstanding after what: computing nothing twice, and never taking one state's result for another's."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flow_tables import TABLES, VERDICTS, contents_of, outcomes_of, work_on
+from support import lake_of, make_repository, python_source, run_flow, settings_of
+
+from seed_platform.batches import Batch, add_batch, pin_sources
+from seed_platform.errors import WorkError
+from seed_platform.lake.lake import Lake
+from seed_platform.policy import Policy, RulesPolicy, SyntaxPolicy
+from seed_platform.steps.base import Context, Report, Step
+from seed_platform.steps.flow import EXACT_DUPLICATES, FILE_LEVEL_CORPUS, NEAR_DUPLICATES, READ, RULES, STEPS, SYNTAX
+from seed_platform.steps.freshness import Flow, bring_up_to_date, load_records
+from seed_platform.steps.read import limits_of
+
+
+def _project(folder: Path, name: str, seed: int) -> str:
+    make_repository(folder / name, {"good.py": python_source(seed, 30), "bad.py": f"def f{seed}(:\n"})
+    return str(folder / name)
+
+
+def _register(root: str, spec: str, name: str) -> None:
+    settings = settings_of(root)
+    add_batch(lake_of(settings), pin_sources([spec], limits_of(settings), {}), name=name)
+
+
+def _outstanding(root: str, policy: Policy) -> list[tuple[str, str]]:
+    context, flow, _ = work_on(root, policy)
+    return [(batch.key, step.name) for batch, step in flow.outstanding(load_records(context.lake))]
+
+
+def _versions(lake: Lake) -> dict[str, int]:
+    found = {name: lake.open(table) for name, table in TABLES.items()}
+    return {name: delta.version() for name, delta in found.items() if delta is not None}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sources of two batches and a lake where both are done; tests that write take a copy."""
+    folder = tmp_path_factory.mktemp("done")
+    for seed, name in enumerate(("first", "second")):
+        run_flow(str(folder / "lake"), [_project(folder, name, seed)], name=name, workers=1)
+    return folder
+
+
+def test_running_twice_computes_nothing_the_second_time(done: Path):
+    root = str(done / "lake")
+    before = _versions(lake_of(settings_of(root)))
+    assert run_flow(root, []) == []
+    context, flow, batches = work_on(root)
+    answers = [bring_up_to_date(context, flow, step, batch) for batch in batches for step in STEPS]
+    assert not any(answer.computed for answer in answers)
+    assert _versions(context.lake) == before
+
+
+def test_adding_the_same_sources_again_leaves_nothing_outstanding(done: Path):
+    assert run_flow(str(done / "lake"), [str(done / "second")], workers=1) == []
+
+
+def test_a_syntax_threshold_makes_only_syntax_and_what_reads_it_outstanding(done: Path):
+    policy = Policy(syntax=SyntaxPolicy(max_error_ratio=0.5))
+    assert _outstanding(str(done / "lake"), policy) == [
+        (batch, step.name) for batch in ("first", "second") for step in (SYNTAX, FILE_LEVEL_CORPUS)
+    ]
+
+
+def test_a_rules_threshold_leaves_reading_alone(done: Path):
+    policy = Policy(rules=RulesPolicy(max_bytes=999_999))
+    names = {name for _, name in _outstanding(str(done / "lake"), policy)}
+    assert names == {step.name for step in STEPS} - {READ.name}
+
+
+def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(done: Path):
+    context, flow, batches = work_on(str(done / "lake"))
+    newer = [replace(step, version="next") if step is NEAR_DUPLICATES else step for step in STEPS]
+    left = Flow(newer, batches, Policy()).outstanding(load_records(context.lake))
+    assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name}
+
+
+def test_a_later_batch_does_not_make_an_earlier_one_outstanding(done: Path, tmp_path: Path):
+    root = str(shutil.copytree(done / "lake", tmp_path / "lake"))
+    _register(root, _project(tmp_path, "third", 2), "third")
+    assert _outstanding(root, Policy()) == [("third", step.name) for step in STEPS]
+
+
+def test_a_step_refuses_to_run_while_its_input_is_outstanding(tmp_path: Path):
+    root = str(tmp_path / "lake")
+    _register(root, _project(tmp_path, "first", 1), "first")
+    context, flow, batches = work_on(root)
+    with pytest.raises(WorkError, match=r"verdicts/files/rules of batch first needs files of batch first.*seed run"):
+        bring_up_to_date(context, flow, RULES, batches[0])
+    assert _versions(context.lake) == {}
+
+
+def test_a_comparing_step_refuses_to_run_while_an_earlier_batch_is_outstanding(tmp_path: Path):
+    root = str(tmp_path / "lake")
+    for name in ("first", "second"):
+        _register(root, _project(tmp_path, name, len(name)), name)
+    context, flow, batches = work_on(root)
+    for step in (READ, RULES):
+        bring_up_to_date(context, flow, step, batches[1])
+    with pytest.raises(WorkError, match="exact_duplicates of batch second needs .* of batch first"):
+        bring_up_to_date(context, flow, EXACT_DUPLICATES, batches[1])
+    assert lake_of(settings_of(root)).open(VERDICTS["exact_duplicates"]) is None
+
+
+def _batch(number: int) -> Batch:
+    return Batch(f"batch{number:05d}", number, "repositories", f"{number:064x}", (), datetime.now(UTC))
+
+
+def test_the_fingerprints_of_a_thousand_batches_take_seconds_and_no_deep_recursion():
+    batches = [_batch(number) for number in range(1, 1001)]
+    started = time.process_time()
+    # Asked of the last batch first: nothing of those before it is known yet.
+    flow = Flow(STEPS, batches, Policy())
+    last = flow.fingerprint(FILE_LEVEL_CORPUS, batches[-1])
+    assert len(flow.outstanding({})) == 1000 * len(STEPS)
+    assert time.process_time() - started < 10
+    assert last == Flow(STEPS, batches, Policy()).fingerprint(FILE_LEVEL_CORPUS, batches[-1])
+
+
+def test_fingerprints_differ_between_batches_and_depend_on_those_before():
+    first, second, third = (_batch(number) for number in (1, 2, 3))
+    both, alone = Flow(STEPS, [first, second], Policy()), Flow(STEPS, [third, second], Policy())
+    assert both.fingerprint(EXACT_DUPLICATES, first) != both.fingerprint(EXACT_DUPLICATES, second)
+    assert both.fingerprint(RULES, second) == alone.fingerprint(RULES, second)
+    assert both.fingerprint(EXACT_DUPLICATES, second) != alone.fingerprint(EXACT_DUPLICATES, second)
+    assert both.fingerprint(SYNTAX, second) != alone.fingerprint(SYNTAX, second)
+
+
+def test_a_source_that_vanished_after_it_was_read_never_replaces_its_rows(done: Path, tmp_path: Path):
+    root = str(tmp_path / "lake")
+    spec = _project(tmp_path, "fragile", 9)
+    run_flow(root, [spec], name="fragile", workers=1)
+    before = contents_of(root)
+    shutil.rmtree(spec)
+    context, _, batches = work_on(root)
+    newer = [replace(step, version="next") if step is READ else step for step in STEPS]
+    versions = _versions(context.lake)
+    with pytest.raises(WorkError, match=r"cannot be read again \(.*fragile: missing_path\); the lake is unchanged"):
+        bring_up_to_date(context, Flow(newer, batches, Policy()), newer[0], batches[0])
+    assert _versions(context.lake) == versions
+    assert contents_of(root) == before
+
+
+def test_a_run_that_ends_between_publishing_and_recording_is_not_taken_for_the_old_policys(done: Path, tmp_path: Path):
+    root = str(shutil.copytree(done / "lake", tmp_path / "lake"))
+    before = outcomes_of(root)
+    strict = Policy(rules=RulesPolicy(max_bytes=1))
+
+    def publish_and_end(context: Context, batch: Batch, earlier: list[Batch]) -> Report:
+        RULES.run(context, batch, earlier)
+        raise KeyboardInterrupt
+
+    context, _, batches = work_on(root, strict)
+    ending = [replace(step, run=publish_and_end) if step is RULES else step for step in STEPS]
+    with pytest.raises(KeyboardInterrupt):
+        bring_up_to_date(context, Flow(ending, batches, strict), ending[1], batches[0])
+    assert outcomes_of(root) != before
+    run_flow(root, [], workers=1)
+    assert outcomes_of(root) == before

@@ -1,0 +1,139 @@
+"""`seed run` killed with SIGKILL at many moments and run again: the same rows as an undisturbed run, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from flow_tables import contents_of
+from support import edited, lake_of, make_repository, python_source, settings_of
+
+from seed_platform.batches import add_batch, pin_sources
+from seed_platform.lake.schemas import MATERIALIZATIONS
+from seed_platform.steps.read import limits_of
+
+_POLL = 0.002
+_AFTER_TABLES = (
+    "files",
+    "verdicts/files/rules",
+    "verdicts/files/exact_duplicates",
+    "indexes/files/near_duplicates",
+    "verdicts/files/syntax",
+    "corpora/file_level",
+)
+_FRACTIONS = (0.4, 0.7, 0.85)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run without disturbance left, and how many seconds it took."""
+
+    specs: tuple[list[str], list[str]]
+    contents: dict[str, list[dict[str, Any]]]
+    seconds: float
+
+
+def _start(root: str) -> subprocess.Popen[bytes]:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SEED_", "DAGSTER_", "AWS_"))
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "seed_platform", "run", "--lake", root],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _run_to_the_end(root: str) -> str:
+    process = _start(root)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, told.decode()
+    return told.decode()
+
+
+def _kill_when(root: str, moment: Callable[[], bool]) -> None:
+    """Start a run, kill its main process once it is the moment, and see that its workers end as well."""
+    process = _start(root)
+    watched = psutil.Process(process.pid)
+    while not moment() and process.poll() is None:
+        time.sleep(_POLL)
+    children = watched.children(recursive=True) if process.poll() is None else []
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=10)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, alive = psutil.wait_procs(children, timeout=5)
+    left = [each.cmdline() for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+    assert not left, "workers outlive the run that they belong to"
+
+
+def _add(root: str, specs: tuple[list[str], list[str]]) -> None:
+    settings = settings_of(root)
+    for name, batch in zip(("first", "second"), specs, strict=True):
+        add_batch(lake_of(settings), pin_sources(batch, limits_of(settings), {}), name=name)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Two batches of repositories with every kind of outcome, and the lake of a run that nobody killed."""
+    folder = tmp_path_factory.mktemp("kill")
+    for number in range(4):
+        files: dict[str, str | bytes] = {f"m{seed}.py": python_source(number * 7 + seed, 60) for seed in range(14)}
+        files |= {f"near{seed}.py": edited(python_source(number * 7 + seed, 60), [3]) for seed in range(3)}
+        make_repository(folder / f"project{number}", files | {"bad.py": f"def f{number}(:\n", "nul.py": b"\0"})
+    specs = (
+        [str(folder / "project0"), str(folder / "project1"), str(folder / "missing")],
+        [str(folder / "project2"), str(folder / "project3")],
+    )
+    root = str(folder / "lake")
+    _add(root, specs)
+    started = time.monotonic()
+    _run_to_the_end(root)
+    return Undisturbed(specs, contents_of(root), time.monotonic() - started)
+
+
+def _assert_recovers(root: str, undisturbed: Undisturbed) -> None:
+    """Run to the end: the rows are those of the undisturbed run. Once more: nothing is computed."""
+    _run_to_the_end(root)
+    found = contents_of(root)
+    for table, rows in undisturbed.contents.items():
+        assert found[table] == rows, table
+    version = _results_version(root)
+    assert "everything is up to date" in _run_to_the_end(root)
+    assert _results_version(root) == version
+
+
+def _results_version(root: str) -> int:
+    delta = lake_of(settings_of(root)).open(MATERIALIZATIONS)
+    assert delta is not None
+    return delta.version()
+
+
+def test_killed_when_each_table_first_appears_the_flow_ends_with_the_same_rows(
+    tmp_path: Path, undisturbed: Undisturbed
+):
+    root = tmp_path / "lake"
+    _add(str(root), undisturbed.specs)
+    for table in _AFTER_TABLES:
+        _kill_when(str(root), (root / table).exists)
+    _assert_recovers(str(root), undisturbed)
+
+
+def test_killed_at_fractions_of_a_run_the_flow_ends_with_the_same_rows(tmp_path: Path, undisturbed: Undisturbed):
+    root = str(tmp_path / "lake")
+    _add(root, undisturbed.specs)
+    for fraction in _FRACTIONS:
+        end = time.monotonic() + fraction * undisturbed.seconds
+        _kill_when(root, lambda end=end: time.monotonic() >= end)  # type: ignore[misc]
+    _assert_recovers(root, undisturbed)
