@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any, NoReturn
 
 import click
 import duckdb
+from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
+from rich.markup import escape
 
 from seed_platform import __version__, console
 from seed_platform.batches import Batch, add_batch, find_batch, list_batches, pin_sources, read_metadata
@@ -52,6 +55,8 @@ def _lake_option(command: Command) -> Command:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise UsageError(f"setting {name} (SEED_{name.upper()} or seed.toml): {first['msg']}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"seed.toml is not TOML: {error}") from error
         return command(*args, settings=settings, **options)
 
     return with_settings
@@ -117,7 +122,8 @@ def batch_add(
         return
     for source in rejected:
         if source.rejected is not None:
-            console.err.print(f"[yellow]rejected[/] {source.pinned.spec}: {source.rejected[0]} ({source.rejected[1]})")
+            told = escape(f"{source.pinned.spec}: {source.rejected[0]} ({source.rejected[1]})")
+            console.err.print(f"[yellow]rejected[/] {told}")
     readable = len(added.batch.sources) - len(rejected)
     if added.new:
         console.out.print(f"batch [bold]{added.batch.key}[/] added with {readable} repositories; next: seed run")
@@ -129,7 +135,13 @@ def batch_add(
 @_json_option
 @_lake_option
 def batch_list(as_json: bool, settings: Settings) -> None:
-    """List the batches in order of arrival, and whether work on them is outstanding."""
+    """List the batches in order of arrival, and whether work on them is outstanding.
+
+    \b
+    Examples:
+      seed batch list
+      seed batch list --json --lake s3://bucket/lake
+    """
     lake = _lake(settings)
     batches = list_batches(lake)
     left = Counter(each.key for each, _ in _outstanding(lake, settings))
@@ -199,7 +211,13 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
 def funnel_command(
     corpus: str, batch_names: tuple[str, ...], plot: Path | None, as_json: bool, settings: Settings
 ) -> None:
-    """Show what was seen, what each filter dropped and why, and what is kept."""
+    """Show what was seen, what each filter dropped and why, and what is kept.
+
+    \b
+    Examples:
+      seed funnel
+      seed funnel file_level --batch 00001-flask --plot funnel.png
+    """
     del corpus
     lake = _existing_lake(settings)
     known = list_batches(lake)
@@ -313,7 +331,13 @@ def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
 @click.option("--port", default=3000, show_default=True)
 @_lake_option
 def ui(host: str, port: int, settings: Settings) -> None:
-    """Start Dagster's webserver and daemon on the committed dagster.yaml and workspace.yaml."""
+    """Start Dagster's webserver and daemon on the committed dagster.yaml and workspace.yaml.
+
+    \b
+    Examples:
+      seed ui
+      seed ui --port 3001 --lake ./other-lake
+    """
     from seed_platform.automation.launch import deployment_file, prepare_home  # noqa: PLC0415 - imports Dagster
 
     home = prepare_home(settings)
@@ -330,7 +354,13 @@ def ui(host: str, port: int, settings: Settings) -> None:
 @cli.command("demo")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
 def demo_command(folder: Path) -> None:
-    """Show the whole story on real packages, in FOLDER (default: ./demo)."""
+    """Show the whole story on real packages, in FOLDER (default: ./demo).
+
+    \b
+    Examples:
+      seed demo
+      seed demo ./somewhere
+    """
     from seed_platform.demo import demo  # noqa: PLC0415 - only here
 
     demo(folder)
@@ -344,7 +374,13 @@ def policy_group() -> None:
 @policy_group.command("show")
 @_lake_option
 def policy_show(settings: Settings) -> None:
-    """Print the policy in force, defaults included, as YAML that can be edited and given as --policy."""
+    """Print the policy in force, defaults included, as YAML that can be edited and given as --policy.
+
+    \b
+    Examples:
+      seed policy show > policy.yaml
+      seed policy show --policy policy.yaml
+    """
     import yaml  # noqa: PLC0415 - only here
 
     policy = load_policy(settings.policy)
@@ -382,6 +418,12 @@ def main() -> NoReturn:
     except UsageError as error:
         _fail(str(error), 2)
     except SeedError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, DeltaError) as error:
         _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; what was published stays, `seed run` goes on from there", 1)

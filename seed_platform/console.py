@@ -142,12 +142,14 @@ def show_story(story: Story) -> None:
     """The story of one document, as a person would ask for it."""
     document = story.document
     if document["kind"] == "repository":
-        out.print(f"[bold]{escape(document['repository'])}[/] at {document['revision'][:12]} from {document['origin']}")
+        place = f"at {document['revision'][:12]} from {document['origin']}"
+        out.print(f"[bold]{escape(document['repository'])}[/] {escape(place)}")
         names = ("source", "spec", "batch", "files", "bytes", "rejected", "stars", "forks", "license_files")
         _show_facts(document, names)
         return
     if document["kind"] == "rejection":
-        out.print(f"[bold]{document['repository']}:{document['path']}[/] never became a document: {document['reason']}")
+        place = escape(f"{document['repository']}:{document['path']}")
+        out.print(f"[bold]{place}[/] never became a document: {document['reason']}")
         _show_facts(document, ("detail", "spec", "batch"))
         return
     verdict = {True: "[green]kept[/]", False: "[red]dropped[/]", None: "[yellow]not judged yet[/]"}[story.kept]
@@ -192,7 +194,7 @@ def show_rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], *, cut: b
     """The rows of a query; long cells are cut to one line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+        table.add_column(escape(column), overflow="ellipsis", no_wrap=True)
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     out.print(table)
