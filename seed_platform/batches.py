@@ -24,6 +24,7 @@ from deltalake.exceptions import CommitFailedError
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import BATCHES
+from seed_platform.progress import track
 from seed_platform.sources.base import Limits, PinnedSource, SourceError, display_path
 from seed_platform.sources.kinds import kind_of, source_of
 from seed_platform.sources.locations import without_credentials
@@ -102,20 +103,24 @@ def pin_sources(specs: Sequence[str], limits: Limits, metadata: Mapping[str, Map
 
     A source given twice counts once. `metadata` maps repository names, origins or specs to facts about them.
     """
-    sources: list[BatchSource] = []
-    for spec in specs:
-        try:
-            pinned = source_of(kind_of(spec)).pin(spec, limits)
-        except SourceError as error:
-            shown = display_path(os.fsencode(without_credentials(spec)))
-            unread = PinnedSource(spec=shown, kind="", locator=shown, repository=shown, origin="", revision="")
-            source = BatchSource(unread, rejected=(error.reason, error.detail))
-        else:
-            facts = (metadata.get(name) for name in (pinned.repository, pinned.origin, pinned.spec, spec))
-            source = BatchSource(pinned, metadata=dict(next((found for found in facts if found), {})))
-        if all(source.identity() != other.identity() for other in sources):
-            sources.append(source)
-    return sources
+    sources: dict[str, BatchSource] = {}
+    with track("looking up revisions", len(specs)) as progress:
+        for spec in specs:
+            source = _pin(spec, limits, metadata)
+            sources.setdefault(source.identity(), source)
+            progress.advance()
+    return list(sources.values())
+
+
+def _pin(spec: str, limits: Limits, metadata: Mapping[str, Mapping[str, Any]]) -> BatchSource:
+    try:
+        pinned = source_of(kind_of(spec)).pin(spec, limits)
+    except SourceError as error:
+        shown = display_path(os.fsencode(without_credentials(spec)))
+        unread = PinnedSource(spec=shown, kind="", locator=shown, repository=shown, origin="", revision="")
+        return BatchSource(unread, rejected=(error.reason, error.detail))
+    facts = (metadata.get(name) for name in (pinned.repository, pinned.origin, pinned.spec, spec))
+    return BatchSource(pinned, metadata=dict(next((found for found in facts if found), {})))
 
 
 def add_batch(

@@ -106,7 +106,8 @@ def batch_add(
       seed batch add repositories pypi:flask==3.0.0 ./bundle.tar.gz --name first
     """
     facts = read_metadata(metadata) if metadata is not None else {}
-    pinned = pin_sources(sources, limits_of(settings), facts)
+    with console.Bars() as bars, listen(bars):
+        pinned = pin_sources(sources, limits_of(settings), facts)
     added = add_batch(_lake(settings), pinned, name=name, kind=kind)
     rejected = [source for source in added.batch.sources if source.rejected is not None]
     if as_json:
@@ -413,6 +414,9 @@ def main() -> NoReturn:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except UsageError as error:

@@ -52,14 +52,15 @@ class Bars:
         )
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._progress.tasks:
+            self._progress.stop()
 
     def begin(self, label: str, total: int) -> int:
         """See `progress.Listener`."""
+        self._progress.start()  # not before there is work, so that a refusal is one line and nothing else
         return self._progress.add_task(escape(label), total=total)
 
     def advance(self, handle: int, units: int) -> None:

@@ -68,7 +68,7 @@ def test_a_revision_that_arrived_before_is_recorded_and_not_read_again(lake_root
 
 def test_nothing_but_what_arrived_before_is_a_wrong_call(lake_root: str, one: Path, two: Path):
     _add(lake_root, one, two, name="both")
-    with pytest.raises(UsageError, match="nothing new: .* in batch both"):
+    with pytest.raises(UsageError, match=r"nothing new: .* in batch both"):
         _add(lake_root, one)
 
 
@@ -101,7 +101,7 @@ def test_a_missing_path_among_good_ones_is_a_recorded_rejection(lake_root: str, 
 
 
 def test_sources_that_are_all_missing_are_a_wrong_call(lake_root: str, tmp_path: Path):
-    with pytest.raises(UsageError, match="none of the sources can be read: .*none-1.*none-2"):
+    with pytest.raises(UsageError, match=r"none of the sources can be read: .*none-1.*none-2"):
         _add(lake_root, tmp_path / "none-1", tmp_path / "none-2")
     assert not Path(lake_root).exists()
 

@@ -144,7 +144,7 @@ def test_work_that_cannot_be_done_is_one_line_and_exit_code_1(seed: Seed, root: 
     assert seed("batch", "add", "repositories", "new").code == 0
     assert _is_one_line(seed("export", "file_level", "out"), 1, "outstanding", "seed run")
     (tmp_path / "file").write_text("x")
-    assert _is_one_line(seed("batch", "list", "--lake", "file/lake"), 1)
+    assert _is_one_line(seed("batch", "add", "repositories", "new", "--lake", "file/lake"), 1, "file/lake")
     assert _is_one_line(seed("export", "file_level", "file/out", "--lake", root), 1)
 
 
@@ -201,9 +201,8 @@ def test_every_command_explains_itself_with_an_example(seed: Seed, path: tuple[s
 def test_a_call_without_a_command_shows_the_help(seed: Seed):
     for arguments in ([], ["batch"]):
         told = seed(*arguments)
-        assert told.code in (0, 2)
-        assert "Commands" in told.out + told.err
-        assert "\n" in (told.out + told.err).strip()
+        assert told.code == 2
+        assert "\nCommands:\n" in told.err
 
 
 def test_adding_says_what_it_did_and_again_changes_nothing(seed: Seed, tmp_path: Path):

@@ -27,7 +27,11 @@ def _load(tmp_path: Path, text: str | bytes) -> Policy:
         ("near_duplicates: {permutations: 16,\n  rows: 17}\n", 1, "near_duplicates"),
         ("rules: {}\nnear_duplicate:\n  threshold: 0.5\n", 2, "near_duplicate"),
         ("near_duplicates:\n  treshold: 0.5\n", 2, "near_duplicates.treshold"),
-        ("syntax:\n  max_error_ratio_by_language:\n    C: 0.1\n    Python: x\n", 4, "max_error_ratio_by_language.Python"),
+        (
+            "syntax:\n  max_error_ratio_by_language:\n    C: 0.1\n    Python: x\n",
+            4,
+            "max_error_ratio_by_language.Python",
+        ),
         ("file_level:\n  filters:\n    - rules\n    - sintax\n", 4, "file_level.filters.1"),
         ("file_level:\n  filters: rules\n", 2, "file_level.filters"),
         ("rules: 7\n", 1, "rules"),
@@ -44,7 +48,9 @@ def test_a_wrong_field_is_named_with_its_line(tmp_path: Path, text: str, line: i
     assert field in message
 
 
-@pytest.mark.parametrize("text", ["rules: [1\n", "a: b: c\n", "\trules: {}\n", b"\xff\xfe\xff", b"rules: \x01\n", "{" * 40])
+@pytest.mark.parametrize(
+    "text", ["rules: [1\n", "a: b: c\n", "\trules: {}\n", b"\xff\xfe\xff", b"rules: \x01\n", "{" * 40]
+)
 def test_what_is_not_yaml_is_said_to_be_so(tmp_path: Path, text: str | bytes):
     with pytest.raises(UsageError, match=r"policy\.yaml"):
         _load(tmp_path, text)

@@ -30,7 +30,13 @@ def test_an_argument_beats_the_environment_which_beats_the_file(monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WORKERS", "0"), ("WORKERS", "two"), ("ROW_GROUP_BYTES", "10"), ("MAX_ARCHIVE_RATIO", "1"), ("CONNECT_TIMEOUT", "0")],
+    [
+        ("WORKERS", "0"),
+        ("WORKERS", "two"),
+        ("ROW_GROUP_BYTES", "10"),
+        ("MAX_ARCHIVE_RATIO", "1"),
+        ("CONNECT_TIMEOUT", "0"),
+    ],
 )
 def test_a_value_out_of_range_names_its_field(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
     monkeypatch.setenv(f"SEED_{name}", value)
@@ -46,5 +52,5 @@ def test_an_unknown_name_in_the_file_is_an_error_and_not_a_default():
 
 
 def test_only_the_cores_this_process_may_use_are_counted(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {3}, raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3}, raising=False)
     assert Settings().workers == 1

@@ -112,7 +112,7 @@ def _nothing(connection: duckdb.DuckDBPyConnection, repository: str, path: str) 
     if any(name == repository or name.endswith(f"/{repository}") for name in names):
         tail = path.rsplit("/", 1)[-1]
         near = connection.execute(
-            r"SELECT path FROM files WHERE (repository = $name OR repository LIKE $suffix ESCAPE '\') "
+            r"SELECT DISTINCT path FROM files WHERE (repository = $name OR repository LIKE $suffix ESCAPE '\') "
             "AND (path = $tail OR ends_with(path, '/' || $tail)) ORDER BY path LIMIT 3",
             {"name": repository, "suffix": f"%/{_escaped(repository)}", "tail": tail},
         ).fetchall()

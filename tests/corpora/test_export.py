@@ -63,7 +63,8 @@ def test_the_text_is_byte_for_byte_what_arrived(root: str, tmp_path: Path, file_
     for row in kept.values():
         assert hashlib.sha256(row["text"].encode()).hexdigest() == row["content_sha256"]
         assert len(row["text"].encode()) == row["bytes"]
-    assert found.columns == "text doc_id batch repository revision path language bytes content_sha256".split(" ")
+    provenance = ["doc_id", "batch", "repository", "revision", "path"]
+    assert found.columns == ["text", *provenance, "language", "bytes", "content_sha256"]
 
 
 def test_documents_come_in_order_of_arrival(root: str, tmp_path: Path):
@@ -78,7 +79,7 @@ def test_documents_come_in_order_of_arrival(root: str, tmp_path: Path):
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_hugging_face_datasets_loads_the_folder(root: str, tmp_path: Path, file_format: str):
-    import datasets  # noqa: PLC0415 - takes seconds to import, which only this test spends
+    import datasets
 
     _export(root, tmp_path / "out", file_format=file_format)
     loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
