@@ -23,7 +23,7 @@ from seed_platform.steps.read import limits_of
 
 _POLL = 0.002
 _AFTER_TABLES = ("files", "indexes/files/near_duplicates", "verdicts/files/syntax")
-_AFTER_FRACTION = 0.6
+_AFTER_FRACTION = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def _kill_when(root: str, moment: Callable[[], bool]) -> None:
     watched = psutil.Process(process.pid)
     while not moment() and process.poll() is None:
         time.sleep(_POLL)
-    children = watched.children(recursive=True) if process.poll() is None else []
+    assert process.poll() is None, "the run was over before the moment came"
+    children = watched.children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=10)
     assert process.stdout is not None
@@ -107,10 +108,11 @@ def test_killed_again_and_again_and_run_to_the_end_the_flow_gives_the_rows_of_an
 ):
     root = tmp_path / "lake"
     _add(str(root), undisturbed.specs)
+    for table in _AFTER_TABLES:
+        assert not (root / table).exists()
+        _kill_when(str(root), (root / table).exists)
     end = time.monotonic() + _AFTER_FRACTION * undisturbed.seconds
     _kill_when(str(root), lambda: time.monotonic() >= end)
-    for table in _AFTER_TABLES:
-        _kill_when(str(root), (root / table).exists)
     _run_to_the_end(str(root))
     found = contents_of(str(root))
     for table, rows in undisturbed.contents.items():

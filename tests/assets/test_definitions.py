@@ -1,0 +1,205 @@
+"""What Dagster loads: the graph as a literal, so that a change of it shows in review, and what loading it may not do."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+import seed_platform
+from seed_platform.definitions import build_definitions, defs
+
+PROJECT = Path(seed_platform.__file__).parents[1]
+
+_BATCHES = "repository_batches"
+_FILES = "github/files"
+_RULES, _EXACT = "verdicts/files/rules", "verdicts/files/exact_duplicates"
+_NEAR, _SYNTAX = "verdicts/files/near_duplicates", "verdicts/files/syntax"
+
+
+def _verdict(kind: str, *deps: str) -> dict[str, Any]:
+    return {
+        "group": "verdicts",
+        "deps": sorted(deps),
+        "kinds": sorted((kind, "deltalake")),
+        "partitions": _BATCHES,
+        "single_run": True,
+        "code_version": "1",
+        "automation": "when_outstanding",
+        "blocking_checks": ["verdicts_are_conserved"],
+    }
+
+
+SNAPSHOT: dict[str, dict[str, Any]] = {
+    "github/repositories": {
+        "group": "github",
+        "deps": [],
+        "kinds": ["deltalake"],
+        "partitions": _BATCHES,
+        "single_run": True,
+        "code_version": "1",
+        "automation": "when_outstanding",
+        "blocking_checks": [],
+    },
+    _FILES: {
+        "group": "github",
+        "deps": [],
+        "kinds": ["deltalake"],
+        "partitions": _BATCHES,
+        "single_run": True,
+        "code_version": "1",
+        "automation": "when_outstanding",
+        "blocking_checks": ["files_are_accounted_for"],
+    },
+    _RULES: _verdict("polars", _FILES),
+    _EXACT: _verdict("duckdb", _FILES, _RULES),
+    _NEAR: _verdict("numba", _FILES, _RULES, _EXACT),
+    _SYNTAX: _verdict("treesitter", _FILES, _RULES, _EXACT),
+    "corpora/file_level": {
+        "group": "corpora",
+        "deps": sorted((_FILES, _RULES, _EXACT, _NEAR, _SYNTAX)),
+        "kinds": ["deltalake", "polars"],
+        "partitions": _BATCHES,
+        "single_run": True,
+        "code_version": "1",
+        "automation": "when_outstanding",
+        "blocking_checks": ["no_two_documents_share_content"],
+    },
+    "reports/file_level_funnel": {
+        "group": "reports",
+        "deps": ["corpora/file_level"],
+        "kinds": ["duckdb"],
+        "partitions": None,
+        "single_run": False,
+        "code_version": None,
+        "automation": "eager",
+        "blocking_checks": [],
+    },
+}
+
+_KEY_GRAMMAR = re.compile(
+    r"github/(repositories|files|commits)|web/pages|verdicts/[a-z_]+/[a-z_]+|corpora/[a-z_]+|models/.+|"
+    r"mixtures/[a-z_]+|training/.+|evaluation/.+|reports/[a-z_]+"
+)
+
+_DOMAIN = ("sources", "lake", "engine", "filters", "steps", "corpora", "lineage")
+_HEAVY = ("torch", "vllm", "ray", "transformers", "fasttext")
+
+
+def _nodes() -> list[Any]:
+    return list(defs.resolve_asset_graph().asset_nodes)
+
+
+def test_the_assets_are_those_of_the_snapshot():
+    graph = defs.resolve_asset_graph()
+    found = {}
+    for node in _nodes():
+        policy, partitions = node.backfill_policy, node.partitions_def
+        specs = [graph.get_check_spec(key) for key in node.check_keys]
+        condition = node.automation_condition
+        found[node.key.to_user_string()] = {
+            "group": node.group_name,
+            "deps": sorted(key.to_user_string() for key in node.parent_keys),
+            "kinds": sorted(node.kinds),
+            "partitions": partitions.name if isinstance(partitions, dg.DynamicPartitionsDefinition) else None,
+            "single_run": policy == dg.BackfillPolicy.single_run(),
+            "code_version": node.code_version,
+            "automation": condition.get_label() if condition else None,
+            "blocking_checks": [spec.name for spec in specs if spec.blocking],
+        }
+    assert found == SNAPSHOT
+
+
+def test_keys_follow_the_grammar_of_the_design():
+    keys = [node.key.to_user_string() for node in _nodes()]
+    assert [key for key in keys if not _KEY_GRAMMAR.fullmatch(key)] == []
+
+
+def test_every_asset_says_what_it_is_and_who_owns_it():
+    bare = [node.key.to_user_string() for node in _nodes() if not node.description or not node.owners]
+    assert bare == []
+
+
+def test_the_sensors_and_their_states_are_these():
+    repository = defs.get_repository_def()
+    assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
+        "batch_arrivals": "RUNNING",
+        "outstanding_work": "STOPPED",
+    }
+
+
+def test_definitions_can_be_built_with_other_resources():
+    from seed_platform.assets.resources import LakeResource
+
+    variant = build_definitions(lake=LakeResource(root="elsewhere"))
+    dg.Definitions.validate_loadable(variant)
+    assert variant.resources is not None
+    assert variant.resources["lake"].root == "elsewhere"
+
+
+def _python(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ImportWarning", "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_dagster_validates_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(PROJECT / "workspace.yaml")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_importing_the_definitions_writes_nothing_and_loads_nothing_heavy(tmp_path: Path):
+    code = f"import sys, seed_platform.definitions; print([name for name in {_HEAVY!r} if name in sys.modules])"
+    assert _python(code, tmp_path).strip() == "[]"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_domain_module_imports_dagster(tmp_path: Path):
+    package = Path(seed_platform.__file__).parent
+    modules = [
+        found.name
+        for name in _DOMAIN
+        for found in pkgutil.walk_packages([str(package / name)], prefix=f"seed_platform.{name}.")
+    ]
+    modules += [
+        f"seed_platform.{file.stem}"
+        for file in package.glob("*.py")
+        if file.stem not in ("definitions", "__main__", "__init__")
+    ]
+    assert len(modules) > 40
+    code = f"""
+import importlib, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0].startswith("dagster"):
+            raise ImportError(f"{{name}} is blocked")
+
+sys.meta_path.insert(0, Blocked())
+for module in {modules!r}:
+    importlib.import_module(module)
+"""
+    _python(code, tmp_path)
+
+
+def test_no_domain_module_names_dagster_even_inside_a_function():
+    package = Path(seed_platform.__file__).parent
+    files = [file for name in _DOMAIN for file in (package / name).rglob("*.py")]
+    pattern = re.compile(
+        r"^\s*(?:import|from)\s+dagster|^\s*(?:import|from)\s+seed_platform\.(?:assets|automation|definitions)", re.M
+    )
+    assert [str(file) for file in files if pattern.search(file.read_text())] == []
