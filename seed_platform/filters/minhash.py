@@ -14,50 +14,99 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint32, uint64
+from llvmlite import ir
+from numba import int64, njit, types, uint8, uint32, uint64
+from numba.extending import intrinsic
 
 Hashes = npt.NDArray[np.uint32]
+Bytes = npt.NDArray[np.uint8]
 
-_WORD_BYTE = np.zeros(256, dtype=np.bool_)
-for _low, _high in ((ord("0"), ord("9")), (ord("A"), ord("Z")), (ord("a"), ord("z")), (ord("_"), ord("_")), (128, 255)):
-    _WORD_BYTE[_low : _high + 1] = True
-
-# FNV-1a for words; an odd constant with well-spread bits for the polynomial over word hashes.
-_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
-_FNV_PRIME = np.uint64(0x100000001B3)
+# Odd constants with well-spread bits: one for the polynomial over words, two for mixing.
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+_FNV_PRIME = np.uint64(0x100000001B3)
 _BLOCK = 1024
 
 
+@intrinsic
+def _load64(typing_context, array, position):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG001
+    """The 8 bytes of `array` at `position` as a little-endian number; numba itself has no unaligned load."""
+
+    def generate(context, builder, signature_, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        data = context.make_array(signature_.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(64).as_pointer())
+        value = builder.load(pointer)
+        value.align = 1
+        return value
+
+    return types.uint64(array, types.uint64), generate
+
+
 @njit(cache=True, nogil=True)
-def _shingle_hashes(text: npt.NDArray[np.uint8], is_word: npt.NDArray[np.bool_], width: int, out: Hashes) -> int:
-    """Write the hash of each shingle of `text` to `out`, in order, repeats included; returns how many."""
+def _word_bounds(text: Bytes, start: int, size: int, is_word: Bytes, bounds: npt.NDArray[np.int64]) -> int:
+    """Write where each word of `text[start : start + size]` begins and ends to `bounds`; returns how many words.
+
+    Two passes without branches: the first vectorizes, the second stores at each byte and moves on at each change.
+    """
+    for i in range(size):
+        byte = text[start + i]
+        letter = uint8(uint8(byte | uint8(32)) - uint8(97)) < uint8(26)
+        digit = uint8(byte - uint8(48)) < uint8(10)
+        is_word[i] = uint8(letter | digit | (byte == uint8(95)) | (byte >= uint8(128)))
+    changes = uint64(0)
+    before = uint8(0)
+    for i in range(size):
+        bounds[changes] = start + i
+        changes += uint64(is_word[i] ^ before)
+        before = is_word[i]
+    if before:
+        bounds[changes] = start + size
+        changes += uint64(1)
+    return int64(changes >> uint64(1))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _word_hash(text: Bytes, start: np.uint64, end: np.uint64) -> np.uint64:
+    """A 64-bit hash of the bytes `text[start:end]`, eight at a time."""
+    left = end - start
+    h = left * _BASE
+    while left > uint64(8):
+        h = (h ^ _load64(text, start)) * _MIX
+        h ^= h >> uint64(32)
+        start += uint64(8)
+        left -= uint64(8)
+    if start + uint64(8) <= uint64(len(text)):
+        last = _load64(text, start) & (uint64(0xFFFFFFFFFFFFFFFF) >> (uint64(64) - left * uint64(8)))
+    else:  # a load would leave the buffer
+        last = uint64(0)
+        for i in range(left):
+            last |= uint64(text[start + uint64(i)]) << (uint64(8) * uint64(i))
+    h = (h ^ last) * _MIX
+    return h ^ (h >> uint64(32))
+
+
+@njit(cache=True, nogil=True)
+def _shingle_hashes(  # noqa: PLR0913, PLR0917 - scratch arrays belong to the caller, who has many texts
+    text: Bytes, start: int, size: int, width: int, is_word: Bytes, bounds: npt.NDArray[np.int64], out: Hashes
+) -> int:
+    """Write the hash of each shingle of `text[start : start + size]` to `out`, repeats included; returns how many."""
+    words = _word_bounds(text, start, size, is_word, bounds)
     ring = np.zeros(width, dtype=np.uint64)
     # BASE^width, which the oldest word of the window has been multiplied with when it leaves.
     leaving = uint64(1)
     for _ in range(width):
         leaving *= _BASE
     rolling = uint64(0)
-    words = 0
+    slot = 0
     count = 0
-    word = _FNV_OFFSET
-    inside = False
-    size = len(text)
-    for i in range(size + 1):
-        byte = text[i] if i < size else np.uint8(32)
-        if is_word[byte]:
-            word = (word ^ uint64(byte)) * _FNV_PRIME
-            inside = True
-        elif inside:
-            slot = words % width
-            rolling = rolling * _BASE + word - leaving * ring[slot]
-            ring[slot] = word
-            words += 1
-            if words >= width:
-                out[count] = _finish(rolling)
-                count += 1
-            word = _FNV_OFFSET
-            inside = False
+    for k in range(words):
+        word = _word_hash(text, uint64(bounds[2 * k]), uint64(bounds[2 * k + 1]))
+        rolling = rolling * _BASE + word - leaving * ring[slot]
+        ring[slot] = word
+        slot = slot + 1 if slot + 1 < width else 0
+        if k + 1 >= width:
+            out[count] = _finish(rolling)
+            count += 1
     if 0 < words < width:
         out[0] = _finish(rolling)
         count = 1
@@ -66,9 +115,9 @@ def _shingle_hashes(text: npt.NDArray[np.uint8], is_word: npt.NDArray[np.bool_],
 
 @njit(cache=True, nogil=True, inline="always")
 def _finish(h: np.uint64) -> np.uint32:
-    """Spread 64 bits and keep the upper 32."""
+    """Spread 64 bits and keep 32 from the middle."""
     h ^= h >> uint64(32)
-    h *= uint64(0xD6E8FEB86659FD93)
+    h *= _MIX
     h ^= h >> uint64(32)
     return uint32(h >> uint64(16))
 
@@ -136,15 +185,18 @@ def permutations(count: int, seed: int) -> tuple[Hashes, Hashes]:
     return halves * np.uint32(2) + np.uint32(1), offsets
 
 
-def shingle_hashes(text: npt.NDArray[np.uint8], width: int) -> Hashes:
+def shingle_hashes(text: Bytes, width: int) -> Hashes:
     """The 32-bit hashes of the shingles of a text's UTF-8 bytes, in order of appearance, repeats included."""
-    out = np.empty(len(text) // 2 + 1, dtype=np.uint32)
-    return out[: _shingle_hashes(text, _WORD_BYTE, width, out)]
+    size = len(text)
+    is_word, bounds = np.empty(size, dtype=np.uint8), np.empty(size + 1, dtype=np.int64)
+    out = np.empty(size // 2 + 1, dtype=np.uint32)
+    return out[: _shingle_hashes(text, 0, size, width, is_word, bounds, out)]
 
 
-def shingle_set(text: npt.NDArray[np.uint8], width: int) -> Hashes:
+def shingle_set(text: Bytes, width: int) -> Hashes:
     """The distinct shingle hashes, sorted."""
-    return np.unique(shingle_hashes(text, width))
+    values = np.sort(shingle_hashes(text, width))
+    return values[np.concatenate(([True], values[1:] != values[:-1]))] if len(values) else values
 
 
 def signature(shingles: Hashes, count: int, seed: int) -> Hashes:
@@ -159,6 +211,53 @@ def band_hashes(values: Hashes, rows: int) -> npt.NDArray[np.int64]:
     out = np.empty(len(values) // rows, dtype=np.int64)
     _band_hashes(values, rows, out)
     return out
+
+
+@njit(cache=True, nogil=True)
+def _all_bands(  # noqa: PLR0913, PLR0917 - the inner loop over texts of `bands_of_texts`
+    data: Bytes,
+    offsets: npt.NDArray[np.int64],
+    width: int,
+    a: Hashes,
+    b: Hashes,
+    rows: int,
+    found: npt.NDArray[np.bool_],
+    bands: npt.NDArray[np.int64],
+) -> None:
+    longest = 0
+    for i in range(len(offsets) - 1):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    is_word, bounds = np.empty(longest, dtype=np.uint8), np.empty(longest + 1, dtype=np.int64)
+    shingles = np.empty(longest // 2 + 1, dtype=np.uint32)
+    values = np.empty(len(a), dtype=np.uint32)
+    for i in range(len(offsets) - 1):
+        count = _shingle_hashes(data, offsets[i], offsets[i + 1] - offsets[i], width, is_word, bounds, shingles)
+        found[i] = count > 0
+        if count > 0:
+            _signature(shingles[:count], a, b, values)
+            _band_hashes(values, rows, bands[i])
+
+
+def bands_of_texts(
+    data: Bytes, offsets: npt.NDArray[np.int64], width: int, permutation: tuple[Hashes, Hashes], rows: int
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """The band hashes of many texts in one call.
+
+    Args:
+        data: the texts' UTF-8 bytes, one after the other.
+        offsets: where each text begins, and where the last one ends: texts + 1 numbers.
+        width: words in a shingle.
+        permutation: as `permutations` gives it.
+        rows: signature values in a band.
+
+    Returns:
+        Which texts have any shingle, and their band hashes: (texts, bands), undefined for those that have none.
+    """
+    texts = len(offsets) - 1
+    found = np.zeros(texts, dtype=np.bool_)
+    bands = np.empty((texts, len(permutation[0]) // rows), dtype=np.int64)
+    _all_bands(data, offsets, width, *permutation, rows, found, bands)
+    return found, bands
 
 
 def jaccard(a: Hashes, b: Hashes) -> float:

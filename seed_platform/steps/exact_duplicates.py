@@ -12,13 +12,14 @@ import duckdb
 import polars as pl
 
 from seed_platform.batches import Batch
+from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan, stream
 from seed_platform.lake.schemas import FILES, verdicts
 from seed_platform.progress import track
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report
-from seed_platform.steps.judge import check_conservation, count, stamp
+from seed_platform.steps.judge import check_conservation, count, passing, stamp
 
 VERSION = "1"
 REQUIRES = ("rules",)
@@ -47,7 +48,11 @@ FROM earlier_files f JOIN earlier_verdicts v ON f.batch = v.batch AND f.ordinal 
 
 
 def find_exact_duplicates(context: Context, batch: Batch, earlier: Sequence[str]) -> Report:
-    """Judge one batch against itself and the `earlier` batches, and publish the verdicts."""
+    """Judge one batch against itself and the `earlier` batches, and publish the verdicts.
+
+    Raises:
+        WorkError: not every file that passes the rules got a verdict; nothing is published.
+    """
     table = verdicts("files", _NAME)
     report = Report(step=table.name, batch=batch.key)
     connection = _connect(context.lake, context.settings, batch.key, earlier)
@@ -61,6 +66,11 @@ def find_exact_duplicates(context: Context, batch: Batch, earlier: Sequence[str]
             writer.write(stamp(judged.drop("bytes"), VERSION, context.run_id))
         progress.advance()
     connection.close()
+    wanted = passing(context.lake, batch.key, REQUIRES)
+    if wanted is not None and wanted.len() != report.seen.documents:
+        raise WorkError(
+            f"filter {_NAME} answered for {report.seen.documents} documents of {wanted.len()}; nothing is published"
+        )
     context.lake.publish(table, writer.parts, context.commit, batch=batch.key)
     return report
 

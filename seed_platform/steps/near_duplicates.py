@@ -1,9 +1,11 @@
 """Near duplicates of a batch, against itself and all that was kept before: index, candidates, verification, decision.
 
 1. A task per data file writes the band hashes of its documents' signatures to the index in the lake.
-2. Documents that share a band with an earlier one are candidates; the join runs in DuckDB under a memory limit.
-3. A task per data file puts the shingle sets of candidates into scratch; tasks over pairs compute the true Jaccard.
-4. `filters.near_duplicates.decide` goes through the batch in order.
+2. Documents that share `_SHARED_BANDS` bands with an earlier one are candidates; the join runs in DuckDB under a memory
+   limit. At a similarity of 0.75 a pair shares 7 of 42 bands on average and fewer than 2 with a chance of 0.3 %; at
+   0.5, where most chance meetings are, asking for 2 instead of 1 leaves out two thirds of them.
+3. A task per data file puts the shingle sets of candidates into scratch.
+4. `filters.near_duplicates.decide` goes through the batch in order and asks for true similarities as it needs them.
 
 Within one bucket a document is compared with the first `_BUCKET` others only, so a band that half of the corpus shares
 costs no square; a true duplicate shares many bands. What belongs here: moving data between these stages.
@@ -22,8 +24,8 @@ import polars as pl
 import pyarrow as pa
 
 from seed_platform.batches import Batch
-from seed_platform.filters.minhash import band_hashes, jaccard, shingle_hashes, shingle_set, signature
-from seed_platform.filters.near_duplicates import VERSION, Nearest, decide, text_bytes
+from seed_platform.filters.minhash import bands_of_texts, jaccard, permutations, shingle_set
+from seed_platform.filters.near_duplicates import VERSION, Nearest, decide, text_buffer, text_bytes
 from seed_platform.lake.lake import Lake, Part
 from seed_platform.lake.query import connect, scan
 from seed_platform.lake.schemas import FILES, NEAR_DUPLICATE_INDEX, verdicts
@@ -37,7 +39,7 @@ __all__ = ["REQUIRES", "VERSION", "find_near_duplicates"]
 REQUIRES = ("rules", "exact_duplicates")
 _NAME = "near_duplicates"
 _BUCKET = 32
-_PAIRS_PER_TASK = 20_000
+_SHARED_BANDS = 2
 
 _CANDIDATES = """
 WITH mine AS (SELECT ordinal, unnest(bands) AS hash FROM my_index),
@@ -51,9 +53,10 @@ placed AS (
     FROM entries WINDOW bucket AS (PARTITION BY hash ORDER BY arrival, ordinal)
 ),
 shared AS (SELECT * FROM placed WHERE size > 1)
-SELECT DISTINCT a.ordinal, b.arrival AS other_arrival, b.ordinal AS other_ordinal
+SELECT a.ordinal, b.arrival AS other_arrival, b.ordinal AS other_ordinal
 FROM shared a JOIN shared b ON a.hash = b.hash AND b.place < a.place AND b.place <= {bucket}
 WHERE a.arrival = {arrival}
+GROUP BY ALL HAVING count(*) >= {bands}
 ORDER BY ALL
 """
 _BEFORE = """
@@ -78,8 +81,7 @@ def find_near_duplicates(context: Context, batch: Batch, earlier: Sequence[Batch
     scratch = lake.storage.scratch(f"{_NAME}-{batch.key}")
     _write_index(context, batch, policy)
     pairs = _candidates(context, batch, earlier)
-    similarities = _verify(context, batch, earlier, pairs, scratch)
-    nearest = decide(pairs.ordinal, pairs.other, pairs.arrival == batch.arrival, similarities, policy.threshold)
+    nearest = _compare(context, batch, earlier, pairs, scratch)
     report = _write_verdicts(context, batch, _name(lake, batch, earlier, pairs, nearest))
     lake.storage.drop_scratch(scratch.name)
     return report
@@ -106,15 +108,10 @@ def _write_index(context: Context, batch: Batch, policy: NearDuplicatesPolicy) -
 
 def _index_task(task: _IndexTask) -> list[Part]:
     policy = task.policy
+    permutation = permutations(policy.permutations, policy.seed)
     with task.lake.writer(NEAR_DUPLICATE_INDEX, batch=task.batch) as writer:
         for files in _looked_at(task.lake, task.batch, task.part, ["ordinal", "doc_id", "content"]):
-            rows = np.zeros(files.height, dtype=np.bool_)
-            bands = np.empty((files.height, policy.bands), dtype=np.int64)
-            for row, text in enumerate(text_bytes(files["content"])):
-                shingles = shingle_hashes(text, policy.shingle_words)
-                if len(shingles):
-                    rows[row] = True
-                    bands[row] = band_hashes(signature(shingles, policy.permutations, policy.seed), policy.rows)
+            rows, bands = bands_of_texts(*text_buffer(files["content"]), policy.shingle_words, permutation, policy.rows)
             indexed = files.filter(pl.Series(rows)).select("ordinal", "doc_id").to_arrow()
             values = pa.FixedSizeListArray.from_arrays(pa.array(bands[rows].ravel()), policy.bands)
             writer.write(indexed.append_column("bands", values.cast(pa.list_(pa.int64()))))
@@ -143,8 +140,10 @@ def _candidates(context: Context, batch: Batch, earlier: Sequence[Batch]) -> _Pa
         connection.execute(_BEFORE)
     else:
         connection.execute("CREATE TEMP TABLE before (arrival BIGINT, ordinal BIGINT, hash BIGINT)")
+    bands = min(_SHARED_BANDS, context.policy.near_duplicates.bands)
+    query = _CANDIDATES.format(arrival=batch.arrival, bucket=_BUCKET, bands=bands)
     with track(f"candidates {batch.key}", 1) as progress:
-        found = connection.execute(_CANDIDATES.format(arrival=batch.arrival, bucket=_BUCKET)).fetchnumpy()
+        found = connection.execute(query).fetchnumpy()
         progress.advance()
     connection.close()
     return _Pairs(*(np.asarray(found[name]) for name in ("ordinal", "other_arrival", "other_ordinal")))
@@ -160,38 +159,48 @@ class _SetTask:
     file: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _PairTask:
-    """Pairs, from number `first` on, by where their shingle sets are: (file, first value, values) for the two sides."""
+class _Similarities:
+    """The true Jaccard similarity of a pair, from shingle sets in scratch.
 
-    first: int
-    files: tuple[Path, ...]
-    left: npt.NDArray[np.int64]
-    right: npt.NDArray[np.int64]
+    Sets are read by position and files are not mapped, so that memory is two sets and not all of them.
+    """
+
+    def __init__(self, files: Sequence[Path], left: pl.DataFrame, right: pl.DataFrame) -> None:
+        self._handles = [os.open(file, os.O_RDONLY) for file in files]
+        self._left, self._right = (list(each.select("file", "start", "size").iter_rows()) for each in (left, right))
+        self._place: tuple[int, int, int] | None = None
+        self._set = np.empty(0, dtype=np.uint32)
+
+    def __call__(self, pair: int) -> float:
+        if self._left[pair] != self._place:
+            self._place = self._left[pair]
+            self._set = self._load(*self._place)
+        return jaccard(self._set, self._load(*self._right[pair]))
+
+    def _load(self, file: int, start: int, size: int) -> npt.NDArray[np.uint32]:
+        return np.frombuffer(os.pread(self._handles[file], size * 4, start * 4), dtype=np.uint32)
+
+    def close(self) -> None:
+        for handle in self._handles:
+            os.close(handle)
 
 
-def _verify(
-    context: Context, batch: Batch, earlier: Sequence[Batch], pairs: _Pairs, scratch: Path
-) -> npt.NDArray[np.float64]:
-    """The true Jaccard similarity of every pair."""
+def _compare(context: Context, batch: Batch, earlier: Sequence[Batch], pairs: _Pairs, scratch: Path) -> Nearest:
+    """Verify pairs as the decision asks for them."""
     places, files = _write_sets(context, batch, earlier, pairs, scratch)
     keys = pl.DataFrame({"arrival": pairs.arrival, "ordinal": pairs.other, "mine": pairs.ordinal})
     right = keys.join(places, on=["arrival", "ordinal"], how="left", maintain_order="left")
     mine = places.filter(pl.col("arrival") == batch.arrival)
     left = keys.select("mine").join(mine, left_on="mine", right_on="ordinal", how="left", maintain_order="left")
-    columns = ["file", "start", "size"]
-    left_places, right_places = left.select(columns).to_numpy(), right.select(columns).to_numpy()
-    tasks = [
-        _PairTask(first, files, left_places[first:end], right_places[first:end])
-        for first in range(0, len(pairs.ordinal), _PAIRS_PER_TASK)
-        for end in (first + _PAIRS_PER_TASK,)
-    ]
-    similarities = np.zeros(len(pairs.ordinal), dtype=np.float64)
-    with track(f"verifying {batch.key}", len(similarities)) as progress:
-        for task, values in context.engine.run(_pair_task, tasks):
-            similarities[task.first : task.first + len(values)] = values
-            progress.advance(len(values))
-    return similarities
+    similarities = _Similarities(files, left, right)
+    threshold = context.policy.near_duplicates.threshold
+    try:
+        with track(f"verifying {batch.key}", 1) as progress:
+            nearest = decide(pairs.ordinal, pairs.other, pairs.arrival == batch.arrival, similarities, threshold)
+            progress.advance()
+    finally:
+        similarities.close()
+    return nearest
 
 
 def _write_sets(
@@ -242,27 +251,6 @@ def _set_task(task: _SetTask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
                 ordinals.append(ordinal)
                 sizes.append(len(values))
     return np.array(ordinals, dtype=np.int64), np.array(sizes, dtype=np.int64)
-
-
-def _pair_task(task: _PairTask) -> npt.NDArray[np.float64]:
-    """Reads sets by position instead of mapping the files, so that memory is two sets and not all of them."""
-    handles = [os.open(file, os.O_RDONLY) for file in task.files]
-
-    def load(place: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
-        file, start, size = place.tolist()
-        return np.frombuffer(os.pread(handles[file], size * 4, start * 4), dtype=np.uint32)
-
-    try:
-        similarities = np.empty(len(task.left), dtype=np.float64)
-        previous = None
-        for row, (left, right) in enumerate(zip(task.left, task.right, strict=True)):
-            if previous is None or not np.array_equal(left, previous):
-                mine, previous = load(left), left
-            similarities[row] = jaccard(mine, load(right))
-        return similarities
-    finally:
-        for handle in handles:
-            os.close(handle)
 
 
 def _name(lake: Lake, batch: Batch, earlier: Sequence[Batch], pairs: _Pairs, nearest: Nearest) -> pl.DataFrame:

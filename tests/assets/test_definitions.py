@@ -1,4 +1,4 @@
-"""What Dagster loads: the graph as a literal, so that a change of it shows in review, and what loading it may not do."""
+"""What Dagster loads: the graph as a literal, so that its changes show in review, and what loading it may not do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 import seed_platform
+from seed_platform.assets.resources import LakeResource
 from seed_platform.definitions import build_definitions, defs
 
 PROJECT = Path(seed_platform.__file__).parents[1]
@@ -135,8 +136,6 @@ def test_the_sensors_and_their_states_are_these():
 
 
 def test_definitions_can_be_built_with_other_resources():
-    from seed_platform.assets.resources import LakeResource
-
     variant = build_definitions(lake=LakeResource(root="elsewhere"))
     dg.Definitions.validate_loadable(variant)
     assert variant.resources is not None

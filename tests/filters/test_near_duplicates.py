@@ -35,7 +35,7 @@ def _decide(pairs: list[Pair]) -> Nearest:
         np.array(ordinals, dtype=np.int64),
         np.array(others, dtype=np.int64),
         np.array(mine, dtype=np.bool_),
-        np.array(similarities, dtype=np.float64),
+        similarities.__getitem__,
         _THRESHOLD,
     )
 

@@ -16,7 +16,7 @@ from seed_platform.batches import Batch, add_batch, pin_sources
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.policy import Policy, RulesPolicy, SyntaxPolicy
-from seed_platform.steps.base import Context, Report, Step
+from seed_platform.steps.base import Context, Report
 from seed_platform.steps.flow import EXACT_DUPLICATES, FILE_LEVEL_CORPUS, NEAR_DUPLICATES, READ, RULES, STEPS, SYNTAX
 from seed_platform.steps.freshness import Flow, bring_up_to_date, load_records
 from seed_platform.steps.read import limits_of
@@ -79,7 +79,7 @@ def test_a_rules_threshold_leaves_reading_alone(done: Path):
 
 
 def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(done: Path):
-    context, flow, batches = work_on(str(done / "lake"))
+    context, _, batches = work_on(str(done / "lake"))
     newer = [replace(step, version="next") if step is NEAR_DUPLICATES else step for step in STEPS]
     left = Flow(newer, batches, Policy()).outstanding(load_records(context.lake))
     assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name}
@@ -107,7 +107,7 @@ def test_a_comparing_step_refuses_to_run_while_an_earlier_batch_is_outstanding(t
     context, flow, batches = work_on(root)
     for step in (READ, RULES):
         bring_up_to_date(context, flow, step, batches[1])
-    with pytest.raises(WorkError, match="exact_duplicates of batch second needs .* of batch first"):
+    with pytest.raises(WorkError, match=r"exact_duplicates of batch second needs .* of batch first"):
         bring_up_to_date(context, flow, EXACT_DUPLICATES, batches[1])
     assert lake_of(settings_of(root)).open(VERDICTS["exact_duplicates"]) is None
 
