@@ -20,7 +20,7 @@ from pathlib import Path
 
 from measure import Phase, machine, prepare_peers, print_table, run
 
-from seed_platform.filters.languages import extensions
+from seed_platform.filters.languages import infer_language
 
 HERE = Path(__file__).parent
 COLUMNS = (
@@ -31,18 +31,24 @@ COLUMNS = (
 def ours(work: Path, folder: Path) -> list[Phase]:
     """Every step and the export, each a phase."""
     lake = work / "lake"
-    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    folders = sorted(str(path) for path in folder.iterdir() if path.is_dir())
     phases = run([sys.executable, HERE / "ours.py", lake, "add", "all", *folders])
     phases += run([sys.executable, HERE / "ours.py", lake, "run"])
     return phases + run([sys.executable, HERE / "ours.py", lake, "export", work / "export"])
 
 
-def datatrove(work: Path, python: Path, workers: int) -> tuple[Phase, list[Phase]]:
+def extensions(folder: Path) -> list[str]:
+    """The extensions in the folder that mean a language by themselves, as the peer's filter can know them."""
+    found = {path.suffix[1:].lower() for path in folder.rglob("*") if path.suffix}
+    return sorted(extension for extension in found if infer_language(f"name.{extension}", None))
+
+
+def datatrove(work: Path, folder: Path, python: Path, workers: int) -> tuple[Phase, list[Phase]]:
     """What was written as its input, and its stages."""
     texts = work / "jsonl"
     written = run([sys.executable, HERE / "ours.py", work / "lake", "documents", texts, "--format", "jsonl"])[-1]
     kept = work / "extensions.json"
-    kept.write_text(json.dumps(sorted(extensions())))
+    kept.write_text(json.dumps(extensions(folder)))
     command = [python, HERE / "peer_datatrove.py", "exact", texts, work / "datatrove", kept, "--workers", str(workers)]
     return written, run(command)
 
@@ -70,18 +76,22 @@ def print_ours(phases: Sequence[Phase]) -> None:
     seen = by_name["files"].facts
     documents, size = seen["documents"], seen["bytes"]
     rows = [row("adding (pins: reads and hashes)", [by_name["adding"]], documents, size)]
-    for phase in phases:
-        if phase.name not in {"start", "adding"}:
-            rows.append(row(phase.name, [phase], phase.facts["documents"], phase.facts["bytes"]))
+    rows += [
+        row(phase.name, [phase], phase.facts["documents"], phase.facts["bytes"])
+        for phase in phases
+        if phase.name not in {"start", "adding"}
+    ]
     names = ["files", "verdicts/files/rules", "verdicts/files/exact_duplicates", "corpora/file_level"]
     chosen = [by_name[name] for name in names]
     rows.append(row("reading, rules, exact duplicates, corpus", chosen, documents, size))
-    rows.append(row("the same with adding and export", [*chosen, by_name["adding"], by_name["export"]], documents, size))
+    rows.append(
+        row("the same with adding and export", [*chosen, by_name["adding"], by_name["export"]], documents, size)
+    )
     print_table(COLUMNS, rows)
 
 
 def print_peer(written: Phase, stages: Sequence[Phase]) -> None:
-    """datatrove's stages and their sum."""
+    """The stages of datatrove and their sum."""
     documents, size = written.facts["documents"], written.facts["bytes"]
     work = [stage for stage in stages if stage.name in {"signatures", "find", "filter"}]
     rows = [row(f"datatrove: {stage.name}", [stage], documents, size) for stage in work]
@@ -106,7 +116,7 @@ def main() -> None:
         print(f"{machine()}\n", flush=True)
         print_ours(ours(work, given.folder))
         if python is not None:
-            print_peer(*datatrove(work, python, given.workers))
+            print_peer(*datatrove(work, given.folder, python, given.workers))
     finally:
         if given.work is None:
             shutil.rmtree(work)

@@ -3,10 +3,11 @@
     python benchmarks/ours.py LAKE add NAME FOLDER...
     python benchmarks/ours.py LAKE run STEP...
     python benchmarks/ours.py LAKE export DESTINATION
-    python benchmarks/ours.py LAKE documents DESTINATION --format parquet|jsonl [--judged-by STEP] [--limit BYTES]
+    python benchmarks/ours.py LAKE documents DESTINATION --format parquet|jsonl [--judged-by STEP] [--share 0.1]
 
 `run` brings steps up to date batch by batch, a phase for each (`measure.mark`); the phase "start" before them holds the
-imports and the start of the fork server. `documents` writes a peer's input: all texts, or those that a filter judged.
+imports and the start of the fork server. `documents` writes a peer's input: all texts or those that a filter judged, or
+a share of them chosen by their ids.
 What belongs here: calling the platform. What does not: measuring, or peers.
 """
 
@@ -31,7 +32,8 @@ from seed_platform.steps.flow import STEPS
 from seed_platform.steps.freshness import Flow, bring_up_to_date
 from seed_platform.steps.read import limits_of
 
-_SHARD_BYTES = 64 << 20
+# Small, so that a peer that runs a task for each shard has work for all its processes.
+_SHARD_BYTES = 32 << 20
 
 
 def add(lake: Lake, settings: Settings, name: str, folders: Sequence[str]) -> None:
@@ -67,14 +69,16 @@ def run(lake: Lake, settings: Settings, names: Sequence[str]) -> None:
             )
 
 
-def documents(lake: Lake, judged_by: str | None) -> Iterator[pl.DataFrame]:
+def documents(lake: Lake, judged_by: str | None, share: float) -> Iterator[pl.DataFrame]:
     """Frames (id, path, text) of the files that have a text, or of those that a filter has a verdict on."""
     table = next((step.tables[0] for step in STEPS if step.name == judged_by), None)
+    # Ids are hexadecimal digests.
+    chosen = pl.col("doc_id").str.slice(0, 6).str.to_integer(base=16) < share * 16**6
     for batch in list_batches(lake):
         wanted = None if table is None else lake.column(table, ["ordinal"], batch=batch.key)["ordinal"]
         for part in lake.parts(FILES, batch=batch.key):
             for group in lake.read(FILES, part, ["ordinal", "doc_id", "repository", "path", "content"]):
-                files = group.filter(pl.col("content").is_not_null())
+                files = group.filter(pl.col("content").is_not_null() & chosen)
                 if wanted is not None:
                     files = files.filter(pl.col("ordinal").is_in(wanted.implode()))
                 yield files.select(
@@ -84,8 +88,8 @@ def documents(lake: Lake, judged_by: str | None) -> Iterator[pl.DataFrame]:
                 )
 
 
-def write_documents(lake: Lake, destination: Path, file_format: str, judged_by: str | None, limit: int | None) -> None:
-    """Write documents in shards, in order of arrival, until `limit` bytes of text if it is given."""
+def write_documents(frames: Iterator[pl.DataFrame], destination: Path, file_format: str) -> None:
+    """Write documents in shards, in order of arrival; phase "documents"."""
     destination.mkdir(parents=True)
     pending: list[pl.DataFrame] = []
     count = size = shard_size = shards = 0
@@ -101,18 +105,14 @@ def write_documents(lake: Lake, destination: Path, file_format: str, judged_by: 
             pending.clear()
             shards, shard_size = shards + 1, 0
 
-    for frame in documents(lake, judged_by):
-        sizes = frame["text"].str.len_bytes()
-        taken = frame if limit is None else frame.filter(sizes.cum_sum() <= limit - size)
-        text_bytes = int(sizes.head(taken.height).sum())
-        pending.append(taken)
-        count, size, shard_size = count + taken.height, size + text_bytes, shard_size + text_bytes
+    for frame in frames:
+        text_bytes = int(frame["text"].str.len_bytes().sum())
+        pending.append(frame)
+        count, size, shard_size = count + frame.height, size + text_bytes, shard_size + text_bytes
         if shard_size >= _SHARD_BYTES:
             flush()
-        if limit is not None and taken.height < frame.height:
-            break
     flush()
-    mark("documents", documents=count, bytes=size, shards=shards)
+    mark("documents", documents=count, bytes=size)
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def main() -> None:
     writing.add_argument("destination", type=Path)
     writing.add_argument("--format", choices=("parquet", "jsonl"), required=True)
     writing.add_argument("--judged-by")
-    writing.add_argument("--limit", type=int)
+    writing.add_argument("--share", type=float, default=1.0)
     given = options.parse_args()
     settings = Settings(lake=given.lake)
     lake = Lake(settings.lake, row_group_bytes=settings.row_group_bytes, part_bytes=settings.part_bytes)
@@ -149,7 +149,7 @@ def main() -> None:
         )
         mark("export", documents=manifest.documents, bytes=manifest.text_bytes)
     else:
-        write_documents(lake, given.destination, given.format, given.judged_by, given.limit)
+        write_documents(documents(lake, given.judged_by, given.share), given.destination, given.format)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from daft import DataFrame, Expression, col
-from daft.functions import minhash, monotonically_increasing_id, normalize
+from daft.functions import chunk, minhash, monotonically_increasing_id, normalize, when
 from measure import mark
 
 
 def signatures(folder: Path, hashes: int) -> DataFrame:
-    """id and signature of each document, and a number in order."""
+    """The id and signature of each document, and a number in order."""
     text = normalize(col("text"), remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
     return (
         daft.read_parquet(str(folder / "*.parquet"))
@@ -34,7 +34,7 @@ def signatures(folder: Path, hashes: int) -> DataFrame:
     )
 
 
-@daft.func()
+@daft.func()  # type: ignore[untyped-decorator]
 def numbers(bands: list[list[int]]) -> list[int]:
     """The place of each band."""
     return list(range(len(bands)))
@@ -43,7 +43,7 @@ def numbers(bands: list[list[int]]) -> list[int]:
 def edges_of(nodes: DataFrame, bands: int, rows: int) -> DataFrame:
     """(u, v): v shares a band with u, the least node that has it."""
     return (
-        nodes.with_column("band", col("signature").cast(daft.DataType.list(daft.DataType.uint32())).list.chunk(rows))
+        nodes.with_column("band", chunk(col("signature"), rows))
         .with_column("place", numbers(col("band")))
         .select("node", "band", "place")
         .explode("band", "place")
@@ -62,7 +62,7 @@ def edges_of(nodes: DataFrame, bands: int, rows: int) -> DataFrame:
 
 def smaller(one: Expression, other: Expression) -> Expression:
     """The lesser of two."""
-    return (one < other).if_else(one, other)
+    return when(one < other, one).otherwise(other)
 
 
 def star(edges: DataFrame, *, large: bool) -> DataFrame:
@@ -74,7 +74,9 @@ def star(edges: DataFrame, *, large: bool) -> DataFrame:
     if large:
         linked = linked.where(col("v") > col("u")).select(col("m").alias("u"), "v")
     else:
-        both = linked.select(col("m").alias("u"), "v").union_all(linked.select(col("m").alias("u"), col("u").alias("v")))
+        both = linked.select(col("m").alias("u"), "v").union_all(
+            linked.select(col("m").alias("u"), col("u").alias("v"))
+        )
         linked = both
     return linked.where(col("u") != col("v")).distinct().collect()
 

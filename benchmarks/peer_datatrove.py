@@ -37,7 +37,7 @@ from measure import mark
 
 def text_of(document: Document) -> str:
     """What exact duplicates share."""
-    return document.text
+    return str(document.text)
 
 
 def has_extension(extensions: frozenset[str], document: Document) -> bool:
@@ -66,9 +66,7 @@ def exact(given: argparse.Namespace, tasks: int) -> None:
     def source() -> list[PipelineStep]:
         return [JsonlReader(str(given.documents)), LambdaFilter(partial(has_extension, extensions))]
 
-    execute(
-        given.work, "signatures", [*source(), ExactDedupSignature(signatures, config=config)], tasks, given.workers
-    )
+    execute(given.work, "signatures", [*source(), ExactDedupSignature(signatures, config=config)], tasks, given.workers)
     execute(given.work, "find", [ExactFindDedups(signatures, duplicates, config=config)], 1, given.workers)
     last = [ExactDedupFilter(duplicates, config=config), JsonlWriter(output, compression=None)]
     execute(given.work, "filter", [*source(), *last], tasks, given.workers)

@@ -108,5 +108,5 @@ file_level = _step_asset(
     group="corpora",
     kind="polars",
     check_name="no_two_documents_share_content",
-    check=lambda lake, settings, _: checks.content_is_unique(lake, settings),
+    check=checks.content_is_unique,
 )

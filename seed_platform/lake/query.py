@@ -98,6 +98,6 @@ def fetch_rows(result: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def stream(result: duckdb.DuckDBPyConnection, rows: int) -> pa.RecordBatchReader:
+def stream(connection: duckdb.DuckDBPyConnection, query: str, rows: int) -> pa.RecordBatchReader:
     """A large result as record batches of up to `rows` rows."""
-    return result.to_arrow_reader(rows)
+    return connection.sql(query).to_arrow_reader(rows)

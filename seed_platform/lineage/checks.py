@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
-from seed_platform.lake.schemas import FILE_LEVEL, FILES, REPOSITORIES, verdicts
+from seed_platform.lake.schemas import BATCHES, FILE_LEVEL, FILES, REPOSITORIES, verdicts
 from seed_platform.settings import Settings
 
 
@@ -50,11 +50,19 @@ def conserved(lake: Lake, settings: Settings, name: str, requires: Sequence[str]
     return Outcome(expected == judged and not (missing or extra or unexplained), numbers)
 
 
-def content_is_unique(lake: Lake, settings: Settings) -> Outcome:
-    """No two documents of the file-level corpus have the same content."""
+def content_is_unique(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
+    """No two documents of the file-level corpus have the same content, in `batches` and all that arrived before them.
+
+    Later batches are not looked at: after a change of policy they hold what an older one kept until their turn comes.
+    """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
     connection.register("corpus", scan(lake, FILE_LEVEL))
-    row = connection.execute("SELECT count(*), count(DISTINCT content_sha256) FROM corpus").fetchone()
+    connection.register("batches", scan(lake, BATCHES))
+    row = connection.execute(
+        "SELECT count(*), count(DISTINCT content_sha256) FROM corpus SEMI JOIN (SELECT batch FROM batches "
+        "WHERE arrival <= (SELECT max(arrival) FROM batches WHERE batch IN (SELECT unnest($batches)))) USING (batch)",
+        {"batches": list(batches)},
+    ).fetchone()
     connection.close()
     documents, contents = row or (0, 0)
     return Outcome(documents == contents, {"documents": documents, "distinct_contents": contents})

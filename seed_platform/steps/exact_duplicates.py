@@ -57,7 +57,7 @@ def find_exact_duplicates(context: Context, batch: Batch, earlier: Sequence[str]
     report = Report(step=table.name, batch=batch.key)
     connection = _connect(context.lake, context.settings, batch.key, earlier)
     with track(f"exact duplicates {batch.key}", 1) as progress, context.lake.writer(table, batch=batch.key) as writer:
-        for record_batch in stream(connection.execute(_QUERY), _ROWS):
+        for record_batch in stream(connection, _QUERY, _ROWS):
             judged = pl.DataFrame(record_batch).with_columns(
                 pl.lit(None, dtype=pl.Float64).alias("score"), pl.lit(None, dtype=pl.String).alias("evidence")
             )

@@ -69,7 +69,7 @@ def test_untouched_tables_pass_every_check(lake: Lake):
     assert _conserved(lake, "exact_duplicates", ("rules",)).passed
     assert _conserved(lake, "near_duplicates", ("rules", "exact_duplicates")).passed
     assert _conserved(lake, "syntax", ("rules", "exact_duplicates")).passed
-    assert checks.content_is_unique(lake, settings).passed
+    assert checks.content_is_unique(lake, settings, NAMES).passed
     outcome = checks.files_are_accounted_for(lake, settings, NAMES)
     assert outcome == checks.Outcome(passed=True, numbers={"files": 14, "distinct": 14, "declared": 14})
 
@@ -136,9 +136,16 @@ def test_the_same_content_in_two_documents_of_the_corpus_is_found(lake: Lake):
             content_sha256=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(first)).otherwise("content_sha256")
         ),
     )
-    outcome = checks.content_is_unique(lake, settings_of(lake.root))
+    outcome = checks.content_is_unique(lake, settings_of(lake.root), ["second"])
     assert not outcome.passed
     assert outcome.numbers["documents"] - outcome.numbers["distinct_contents"] == 1
+
+
+def test_what_a_later_batch_kept_under_an_older_policy_is_not_held_against_an_earlier_one(lake: Lake):
+    later = lake.column(FILE_LEVEL, ["content_sha256"], batch="second")["content_sha256"][0]
+    _break(lake, FILE_LEVEL, "first", lambda rows: rows.with_columns(content_sha256=pl.lit(later)).head(1))
+    assert checks.content_is_unique(lake, settings_of(lake.root), ["first"]).passed
+    assert not checks.content_is_unique(lake, settings_of(lake.root), NAMES).passed
 
 
 @pytest.mark.parametrize("table", [FILES, REPOSITORIES])

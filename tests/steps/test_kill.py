@@ -55,14 +55,17 @@ def _run_to_the_end(root: str) -> str:
     return told.decode()
 
 
-def _kill_when(root: str, moment: Callable[[], bool]) -> None:
-    """Start a run, kill its main process once it is the moment, and see that its workers end as well."""
+def _kill_when(root: str, moment: Callable[[], bool]) -> bool:
+    """Start a run, kill its main process once it is the moment, and see that its workers end as well.
+
+    Returns whether the run was still going on at that moment.
+    """
     process = _start(root)
     watched = psutil.Process(process.pid)
     while not moment() and process.poll() is None:
         time.sleep(_POLL)
-    assert process.poll() is None, "the run was over before the moment came"
-    children = watched.children(recursive=True)
+    running = process.poll() is None
+    children = watched.children(recursive=True) if running else []
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=10)
     assert process.stdout is not None
@@ -70,6 +73,7 @@ def _kill_when(root: str, moment: Callable[[], bool]) -> None:
     _, alive = psutil.wait_procs(children, timeout=5)
     left = [each.cmdline() for each in alive if each.status() != psutil.STATUS_ZOMBIE]
     assert not left, "workers outlive the run that they belong to"
+    return running
 
 
 def _add(root: str, specs: tuple[list[str], list[str]]) -> None:
@@ -110,7 +114,7 @@ def test_killed_again_and_again_and_run_to_the_end_the_flow_gives_the_rows_of_an
     _add(str(root), undisturbed.specs)
     for table in _AFTER_TABLES:
         assert not (root / table).exists()
-        _kill_when(str(root), (root / table).exists)
+        assert _kill_when(str(root), (root / table).exists)
     end = time.monotonic() + _AFTER_FRACTION * undisturbed.seconds
     _kill_when(str(root), lambda: time.monotonic() >= end)
     _run_to_the_end(str(root))
