@@ -180,7 +180,7 @@ def main() -> None:
 def warm_up(work: Path, folder: Path) -> None:
     """Compile the kernels and fill their cache on the smallest package."""
     packages = [path for path in folder.iterdir() if path.is_dir()]
-    smallest = min(packages, key=lambda package: sum(path.stat().st_size for path in package.rglob("*")))
+    smallest = min(packages, key=lambda package: sum(1 for _ in package.rglob("*")))
     judged(work / "lake-warm-up", "all", [str(smallest)])
 
 

@@ -322,9 +322,19 @@ def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
     cut = bool(limit) and len(rows) > limit
     rows = rows[:limit] if limit else rows
     if as_json:
-        console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        console.print_json([dict(zip(_distinct(columns), row, strict=True)) for row in rows])
     else:
         console.show_rows(columns, rows, cut=cut)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, with a number after those that came before, since a JSON object would lose the first."""
+    seen: Counter[str] = Counter()
+    told = []
+    for name in names:
+        told.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return told
 
 
 @cli.command()

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seed_platform.errors import UsageError
+from seed_platform.filters.languages import LANGUAGES
+
+
+Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -100,12 +104,20 @@ class SyntaxPolicy(Section):
 
     max_error_ratio: float = Field(0.02, ge=0, le=1)
     """Largest share of a file's bytes inside syntax errors, where the language has no entry below."""
-    max_error_ratio_by_language: dict[str, float] = Field(default_factory=SYNTAX_TOLERANCES.copy)
+    max_error_ratio_by_language: dict[str, Ratio] = Field(default_factory=SYNTAX_TOLERANCES.copy)
     """The same for one language; measured against compilers' verdicts by benchmarks/syntax_tolerance.py."""
     max_bytes: int = Field(1 << 20, gt=0)
     """Files larger than this are not parsed, and pass as "not_checked"."""
     cpu_seconds: float = Field(10.0, gt=0)
     """CPU time one parse may take before its process is killed and the file is quarantined."""
+
+    @field_validator("max_error_ratio_by_language")
+    @classmethod
+    def _known_languages(cls, value: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(value) - set(LANGUAGES))
+        if unknown:
+            raise ValueError(f"not one of the {len(LANGUAGES)} languages: {', '.join(unknown)}")
+        return value
 
 
 FileFilterName = Literal["rules", "exact_duplicates", "near_duplicates", "syntax"]

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from seed_platform import __version__
 from seed_platform.batches import Batch
-from seed_platform.errors import UsageError
+from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import FILE_LEVEL, FILES
 from seed_platform.policy import Policy
@@ -107,6 +107,8 @@ def _write(lake: Lake, batches: Sequence[Batch], policy: Policy, folder: Path, f
     shards: list[Shard] = []
     languages: dict[str, int] = {}
     total = sum(part.rows for batch in batches for part in lake.parts(FILE_LEVEL, batch=batch.key))
+    if not total:
+        raise WorkError("the corpus holds no document: seed funnel says why")
     with track("exporting", total) as progress:
         writer = _ShardWriter(folder, file_format)
         for frame in documents(lake, batches):
