@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from seed_platform.errors import UsageError
 from seed_platform.filters.languages import LANGUAGES
 
-
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 

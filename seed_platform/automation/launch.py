@@ -133,28 +133,33 @@ def _materialize(
             run_config=_QUIET,
             raise_on_error=False,
         )
-        if not result.success:
-            raise WorkError(_cause(result))
-        if github.FILE_LEVEL in keys:
-            dg.materialize(
+        if result.success and github.FILE_LEVEL in keys:
+            result = dg.materialize(
                 [reports.file_level_funnel],
                 instance=instance,
                 resources={"lake": lake, "io_manager": RefusingIOManager()},
                 run_config=_QUIET,
                 raise_on_error=False,
             )
+        if not result.success:
+            raise WorkError(_cause(result))
 
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:
+    """What failed, in one line: a check if one did, since the step that it blocks fails with it."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            numbers = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
+            return f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {numbers}{_see(result)}"
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         described = failure.user_failure_data.description if failure.user_failure_data else None
         error = failure.error
         while error is not None and error.cause is not None:
             error = error.cause
-        told = described or (error.message.strip() if error else "no message")
-        return f"{event.step_key} failed: {told} (run {result.run_id}; `seed ui` shows its log)"
-    checks = [each for each in result.get_asset_check_evaluations() if not each.passed]
-    if checks:
-        return f"check {checks[0].check_name} of {checks[0].asset_key.to_user_string()} failed (run {result.run_id})"
-    return f"run {result.run_id} failed; `seed ui` shows its log"
+        return f"{event.step_key}: {described or (error.message.strip() if error else 'no message')}{_see(result)}"
+    return f"the run failed{_see(result)}"
+
+
+def _see(result: dg.ExecuteInProcessResult) -> str:
+    return f" (run {result.run_id}; `seed ui` shows its log)"

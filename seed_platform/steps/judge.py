@@ -83,7 +83,9 @@ def judge_batch(context: Context, batch: Batch, file_filter: FileFilter) -> Repo
         WorkError: the filter did not answer for each document exactly once; nothing is published.
     """
     lake = context.lake
-    scratch = lake.storage.scratch(f"{file_filter.name}-{batch.key}")
+    policy: Section = getattr(context.policy, file_filter.name)
+    # What an earlier attempt found is taken over only if it was found by the same code under the same policy.
+    scratch = lake.storage.scratch(f"{file_filter.name}-{file_filter.version}-{policy.digest()[:16]}-{batch.key}")
     parts = lake.parts(FILES, batch=batch.key)
     tasks = [
         _Task(
@@ -91,7 +93,7 @@ def judge_batch(context: Context, batch: Batch, file_filter: FileFilter) -> Repo
             batch=batch.key,
             filter_name=file_filter.name,
             part=part,
-            policy=getattr(context.policy, file_filter.name),
+            policy=policy,
             run_id=context.run_id,
             journal=scratch / f"{Path(part.path).stem}.journal",
         )

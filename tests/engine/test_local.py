@@ -13,7 +13,7 @@ from seed_platform.errors import WorkError
 
 
 def square(number: int) -> int:
-    time.sleep(0.05 if number == 0 else 0)
+    time.sleep(0.5 if number == 0 else 0)
     return number * number
 
 
