@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from seed_platform import __version__
 from seed_platform.batches import Batch
+from seed_platform.corpora.file_level import documents
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import FILE_LEVEL, FILES
@@ -57,25 +58,6 @@ class Manifest:
     policy: dict[str, Any]
     policy_hash: str
     code_version: str
-
-
-def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
-    """The documents of the file-level corpus with their text, in order of arrival, a bounded frame at a time.
-
-    Columns: text, doc_id, batch, repository, revision, path, language, bytes, content_sha256.
-    """
-    columns = ["ordinal", "doc_id", "repository", "revision", "path", "language", "bytes", "content_sha256", "content"]
-    for batch in batches:
-        chosen = lake.column(FILE_LEVEL, ["ordinal"], batch=batch.key)["ordinal"].sort()
-        for part in lake.parts(FILES, batch=batch.key):
-            if chosen.filter(chosen.is_between(part.first, part.last)).is_empty():
-                continue
-            for group in lake.read(FILES, part, columns):
-                kept = group.filter(pl.col("ordinal").is_in(chosen.implode()))
-                if not kept.is_empty():
-                    yield kept.select(
-                        pl.col("content").alias("text"), "doc_id", pl.lit(batch.key).alias("batch"), *columns[2:-1]
-                    )
 
 
 def export(

@@ -1,41 +1,35 @@
-"""The file-level corpus: the documents that every filter named in the policy keeps.
+"""The file-level corpus: the text of every document that the table `corpora/file_level` names.
 
-The table holds which documents, not their text: that is stored once, in `files`, and joined when it is read. So a
-change of policy costs a query over verdicts.
+The table holds which documents, not their text: that is stored once, in `files`, and joined when it is read. What
+belongs here: from chosen documents to text. What does not: choosing them (`steps/select.py`), writing files
+(`export.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import polars as pl
 
 from seed_platform.batches import Batch
+from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import FILE_LEVEL, FILES
-from seed_platform.progress import track
-from seed_platform.steps.base import Context, Report, Tally
-from seed_platform.steps.judge import passing
-
-VERSION = "1"
-_COLUMNS = ["ordinal", "doc_id", "repository", "path", "language", "bytes", "content_sha256"]
 
 
-def select_file_level(context: Context, batch: Batch) -> Report:
-    """Select the surviving files of one batch and publish them."""
-    lake = context.lake
-    report = Report(step=FILE_LEVEL.name, batch=batch.key)
-    parts = lake.parts(FILES, batch=batch.key)
-    with (
-        track(f"file_level {batch.key}", sum(part.rows for part in parts)) as progress,
-        lake.writer(FILE_LEVEL, batch=batch.key) as writer,
-    ):
-        for part in parts:
-            kept = passing(lake, batch.key, context.policy.file_level.filters, part.first, part.last)
-            for group in lake.read(FILES, part, _COLUMNS):
-                chosen = group if kept is None else group.filter(pl.col("ordinal").is_in(kept.implode()))
-                report.seen.add(group.height, int(group["bytes"].sum()))
-                report.kept.add(chosen.height, int(chosen["bytes"].sum()))
-                writer.write(chosen.with_columns(pl.lit(context.policy.digest()).alias("policy_hash")))
-                progress.advance(group.height)
-    dropped = report.dropped.setdefault("filtered", Tally())
-    dropped.add(report.seen.documents - report.kept.documents, report.seen.bytes - report.kept.bytes)
-    lake.publish(FILE_LEVEL, writer.parts, context.commit, batch=batch.key)
-    return report
+def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
+    """The documents of the file-level corpus with their text, in order of arrival, a bounded frame at a time.
+
+    Columns: text, doc_id, batch, repository, revision, path, language, bytes, content_sha256.
+    """
+    columns = ["ordinal", "doc_id", "repository", "revision", "path", "language", "bytes", "content_sha256", "content"]
+    for batch in batches:
+        chosen = lake.column(FILE_LEVEL, ["ordinal"], batch=batch.key)["ordinal"].sort()
+        for part in lake.parts(FILES, batch=batch.key):
+            if chosen.filter(chosen.is_between(part.first, part.last)).is_empty():
+                continue
+            for group in lake.read(FILES, part, columns):
+                kept = group.filter(pl.col("ordinal").is_in(chosen.implode()))
+                if not kept.is_empty():
+                    yield kept.select(
+                        pl.col("content").alias("text"), "doc_id", pl.lit(batch.key).alias("batch"), *columns[2:-1]
+                    )

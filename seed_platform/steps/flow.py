@@ -5,7 +5,6 @@ What belongs here: the list. What does not: any step's work.
 
 from __future__ import annotations
 
-from seed_platform.corpora import file_level
 from seed_platform.engine.local import preload
 from seed_platform.lake.query import VerdictTable
 from seed_platform.lake.schemas import (
@@ -16,7 +15,7 @@ from seed_platform.lake.schemas import (
     REPOSITORIES,
     verdicts,
 )
-from seed_platform.steps import exact_duplicates, judge, near_duplicates, read
+from seed_platform.steps import exact_duplicates, judge, near_duplicates, read, select
 from seed_platform.steps.base import Step
 
 # What tasks need; datasketch is first imported when a document is signed.
@@ -76,11 +75,11 @@ SYNTAX = Step(
 )
 FILE_LEVEL_CORPUS = Step(
     name=FILE_LEVEL.name,
-    version=file_level.VERSION,
+    version=select.VERSION,
     inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, NEAR_DUPLICATES.name, SYNTAX.name),
     compares=False,
     sections=("file_level",),
-    run=lambda context, batch, _: file_level.select_file_level(context, batch),
+    run=lambda context, batch, _: select.select_file_level(context, batch),
     tables=(FILE_LEVEL,),
     described="The file-level corpus: every file that all filters of the policy keep.",
 )

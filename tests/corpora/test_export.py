@@ -12,7 +12,8 @@ from support import lake_of, make_repository, python_source, run_flow, settings_
 
 from seed_platform.batches import list_batches
 from seed_platform.corpora import export as export_module
-from seed_platform.corpora.export import FORMATS, Manifest, documents, export
+from seed_platform.corpora.export import FORMATS, Manifest, export
+from seed_platform.corpora.file_level import documents
 from seed_platform.errors import UsageError
 from seed_platform.policy import Policy
 
