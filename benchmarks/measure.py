@@ -27,7 +27,6 @@ from typing import Any, Self
 _PREFIX = "@phase "
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
-# Adding up the pages of a large process takes the kernel milliseconds.
 _SAMPLE_SECONDS = 0.25
 
 
@@ -166,8 +165,12 @@ class _Sampler:
         return peak
 
     def _watch(self) -> None:
-        while not self._stop.wait(_SAMPLE_SECONDS):
+        pause = _SAMPLE_SECONDS
+        while not self._stop.wait(pause):
+            started = time.thread_time()
             self._peak = max(self._peak, _pss())
+            # Adding up the pages of large processes costs the kernel time: at most a tenth of a core.
+            pause = max(_SAMPLE_SECONDS, 10 * (time.thread_time() - started))
 
 
 def _pss() -> int:

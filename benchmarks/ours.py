@@ -53,7 +53,7 @@ def run(lake: Lake, settings: Settings, names: Sequence[str]) -> None:
         pass
     mark("start")
     batches = list_batches(lake)
-    flow = Flow(STEPS, batches, policy)
+    flow = Flow(STEPS, batches, policy, settings)
     context = Context(lake, engine, settings, policy, "benchmark")
     for batch in batches:
         for step in STEPS:

@@ -11,19 +11,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.lake import Lake
-from seed_platform.lake.schemas import BATCHES
+from seed_platform.lake.schemas import BATCHES, REJECTIONS
 from seed_platform.progress import track
 from seed_platform.sources.base import Limits, PinnedSource, SourceError, display_path
 from seed_platform.sources.kinds import kind_of, source_of
@@ -31,6 +32,9 @@ from seed_platform.sources.locations import without_credentials
 
 KEY_PATTERN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 """What a batch may be called: Dagster's UI and selection syntax break on other characters (dagster#15105, #32183)."""
+
+PASSING_REASONS = frozenset({"unreachable", "pip_failed", "authentication_required", "reader_crash"})
+"""Why a source could not be read that may be over the next time; any other reason lies in the pinned source itself."""
 
 _ATTEMPTS = 50
 
@@ -58,6 +62,22 @@ class Batch:
     fingerprint: str
     sources: tuple[BatchSource, ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A source that was pinned and then could not be read. `place` is its place among the batch's sources."""
+
+    batch: str
+    place: int
+    spec: str
+    reason: str
+    detail: str | None
+
+    @property
+    def passing(self) -> bool:
+        """Whether adding the source again may help."""
+        return self.reason in PASSING_REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,33 @@ def find_batch(batches: Sequence[Batch], name: str) -> Batch:
     raise UsageError(f"no batch is called {name!r} (there are: {known}); see `seed batch list`")
 
 
+def unread_sources(lake: Lake, batches: Iterable[Batch]) -> list[Unread]:
+    """The sources of `batches` that failed when they were read, by batch and place; nothing of them is in the lake.
+
+    Those rejected when they were added, which reading only repeats, are not among them.
+    """
+    pinned = {
+        (batch.key, place) for batch in batches for place, source in enumerate(batch.sources) if source.rejected is None
+    }
+    delta = lake.open(REJECTIONS) if pinned else None
+    if delta is None:
+        return []
+    # Filtered here and not by the dataset: it takes a bound that was never recorded (all but the ordinal's) for a bound
+    # of null, which no row satisfies.
+    dataset = delta.to_pyarrow_dataset(partitions=[("batch", "in", sorted({key for key, _ in pinned}))])
+    rows = (
+        row
+        for chunk in dataset.to_batches(columns=["batch", "ordinal", "path", "spec", "reason", "detail"])
+        for row in pl.DataFrame(pa.Table.from_batches([chunk]))
+        .filter(pl.col("path").is_null())
+        .drop("path")
+        .iter_rows()
+    )
+    found = (Unread(*row) for row in rows)
+    whole = (each for each in found if (each.batch, each.place) in pinned)
+    return sorted(whole, key=lambda each: (each.batch, each.place))
+
+
 def pin_sources(specs: Sequence[str], limits: Limits, metadata: Mapping[str, Mapping[str, Any]]) -> list[BatchSource]:
     """Look up the revision of every spec, in order; what cannot be found is kept as a rejection.
 
@@ -129,6 +176,8 @@ def add_batch(
     """Register a batch of pinned sources; adding the same ones again changes nothing.
 
     A repository revision that an earlier batch holds is recorded as rejected ("already_arrived") and not read again.
+    No batch holds a source that failed when the batch was read. If one failed for one of `PASSING_REASONS`, the same
+    sources again are a new batch, with those that failed to be read.
 
     Raises:
         UsageError: the name is malformed or taken, no source can be read, or all arrived before under another name.
@@ -144,19 +193,59 @@ def add_batch(
         delta = lake.open(BATCHES, create=True)
         assert delta is not None  # noqa: S101 - create=True
         known = _batches_in(delta)
-        same = next((batch for batch in known if batch.fingerprint == fingerprint), None)
+        holder, to_retry = _holders(lake, known, sources)
+        same, own = _same_batch(known, fingerprint, to_retry)
         if same is not None:
             return Added(same, new=False)
-        batch = _next_batch(known, sources, fingerprint, name, kind)
+        batch = _next_batch(known, sources, holder, own, name, kind)
         if _commit(delta, batch):
             return Added(batch, new=True)
     raise WorkError("could not register the batch: others kept arriving first; run it again")
 
 
+def _holders(
+    lake: Lake, known: Sequence[Batch], sources: Sequence[BatchSource]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """The batch that holds each of `sources` that one holds, by doc_id, and the batches that need a second try.
+
+    Those are batches with a source that failed for a passing reason and that no batch holds by now.
+    """
+    wanted = {source.pinned.doc_id for source in sources if source.rejected is None}
+    having = [batch for batch in known if any(source.pinned.doc_id in wanted for source in batch.sources)]
+    unread = {(each.batch, each.place): each for each in unread_sources(lake, having)}
+    holder: dict[str, str] = {}
+    failed: list[tuple[str, str]] = []
+    for batch in having:
+        for place, source in enumerate(batch.sources):
+            if source.rejected is not None or source.pinned.doc_id not in wanted:
+                continue
+            failure = unread.get((batch.key, place))
+            if failure is None:
+                holder[source.pinned.doc_id] = batch.key
+            elif failure.passing:
+                failed.append((batch.key, source.pinned.doc_id))
+    return holder, frozenset(key for key, doc_id in failed if doc_id not in holder)
+
+
+def _same_batch(known: Sequence[Batch], fingerprint: str, to_retry: frozenset[str]) -> tuple[Batch | None, str]:
+    """The batch that the same sources are already, if any, and else the fingerprint of the one that they become.
+
+    A second try has a fingerprint of its own, made from the first one's, so that it is found like any other.
+    """
+    by_fingerprint = {batch.fingerprint: batch for batch in known}
+    while (same := by_fingerprint.get(fingerprint)) is not None and same.key in to_retry:
+        fingerprint = hashlib.sha256(f"again\n{fingerprint}".encode()).hexdigest()
+    return same, fingerprint
+
+
 def _next_batch(
-    known: Sequence[Batch], sources: Sequence[BatchSource], fingerprint: str, name: str | None, kind: str
+    known: Sequence[Batch],
+    sources: Sequence[BatchSource],
+    holder: Mapping[str, str],
+    fingerprint: str,
+    name: str | None,
+    kind: str,
 ) -> Batch:
-    holder = {source.pinned.doc_id: batch.key for batch in known for source in batch.sources if source.rejected is None}
     marked = tuple(
         BatchSource(source.pinned, source.metadata, ("already_arrived", f"in batch {holder[source.pinned.doc_id]}"))
         if source.rejected is None and source.pinned.doc_id in holder
@@ -168,7 +257,7 @@ def _next_batch(
         raise UsageError(f"nothing new: these repositories arrived before, in batch {', '.join(places)}")
     arrival = known[-1].arrival + 1 if known else 1
     if name is not None and any(batch.key == name for batch in known):
-        raise UsageError(f"a batch with other sources is called {name!r} already; give another --name")
+        raise UsageError(f"another batch is called {name!r} already; give another --name")
     first = next(source for source in marked if source.rejected is None)
     return Batch(
         key=name or f"{arrival:05d}-{_slug(first.pinned.repository)}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import sys
 import tomllib
 from collections import Counter
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from seed_platform import __version__, console
-from seed_platform.batches import Batch, add_batch, find_batch, list_batches, pin_sources, read_metadata
+from seed_platform.batches import Batch, add_batch, find_batch, list_batches, pin_sources, read_metadata, unread_sources
 from seed_platform.corpora.export import FORMATS, export
 from seed_platform.errors import SeedError, UsageError, WorkError
 from seed_platform.lake.lake import Lake
@@ -33,7 +34,7 @@ from seed_platform.policy import load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Step
-from seed_platform.steps.flow import STEPS, VERDICT_TABLES
+from seed_platform.steps.flow import READ, STEPS, VERDICT_TABLES
 from seed_platform.steps.freshness import Flow, load_records
 from seed_platform.steps.read import limits_of
 
@@ -201,6 +202,15 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
         return
     batches = {key for key, _ in launched.computed}
     console.out.print(f"done: {len(launched.computed)} results for {len(batches)} batches; next: seed funnel")
+    _tell_unread(lake, {key for key, step in launched.computed if step == READ.name})
+
+
+def _tell_unread(lake: Lake, read: set[str]) -> None:
+    """One line for each source that failed in this run; those that failed when added were told then."""
+    for each in unread_sources(lake, [batch for batch in list_batches(lake) if batch.key in read]):
+        told = f"{each.spec}: {each.reason}" + (f" ({each.detail})" if each.detail else "")
+        hint = "; add it again to retry" if each.passing else ""
+        console.err.print(f"[yellow]rejected[/] {escape(told + hint)}", soft_wrap=True)
 
 
 @cli.command("funnel")
@@ -225,6 +235,7 @@ def funnel_command(
     chosen = [find_batch(known, name).key for name in batch_names] or None
     connection = _views(lake, settings)
     counted = funnel(connection, load_policy(settings.policy).file_level, chosen)
+    _tell_outstanding(lake, settings)
     if as_json:
         console.print_json(counted.to_json())
     else:
@@ -250,6 +261,7 @@ def why_command(document: str, as_json: bool, settings: Settings) -> None:
       seed why 9f86d081884c7d659a2feaa0c55ad015
     """
     lake = _existing_lake(settings)
+    _tell_outstanding(lake, settings)
     story = why(_views(lake, settings), document, load_policy(settings.policy).file_level)
     if as_json:
         console.print_json(story.to_json())
@@ -299,7 +311,9 @@ def export_command(
 
 @cli.command()
 @click.argument("query")
-@click.option("--limit", default=100, show_default=True, help="Most rows to print; 0 for all.")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(min=0), help="Most rows to print; 0 for all."
+)
 @_json_option
 @_lake_option
 def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
@@ -314,11 +328,15 @@ def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
     """
     lake = _existing_lake(settings)
     try:
-        result = _views(lake, settings).execute(query)
+        connection = _views(lake, settings)
+        statements = connection.extract_statements(query)
+        if [each.type for each in statements] not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
+            raise UsageError("one SELECT (or EXPLAIN) is wanted; the lake is read-only")
+        result = connection.execute(statements[0])
         columns = [column[0] for column in result.description or []]
         rows = result.fetchmany(limit + 1) if limit else result.fetchall()
     except duckdb.Error as error:
-        raise UsageError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+        raise UsageError(str(error).splitlines()[0]) from error
     cut = bool(limit) and len(rows) > limit
     rows = rows[:limit] if limit else rows
     if as_json:
@@ -339,7 +357,7 @@ def _distinct(names: list[str]) -> list[str]:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 @_lake_option
 def ui(host: str, port: int, settings: Settings) -> None:
     """Start Dagster's webserver and daemon on the committed dagster.yaml and workspace.yaml.
@@ -351,6 +369,8 @@ def ui(host: str, port: int, settings: Settings) -> None:
     """
     from seed_platform.automation.launch import deployment_file, prepare_home  # noqa: PLC0415 - imports Dagster
 
+    _existing_lake(settings)
+    _require_free(host, port)
     home = prepare_home(settings)
     workspace = deployment_file("workspace.yaml")
     os.environ["SEED_LAKE"] = _lake(settings).root
@@ -360,6 +380,16 @@ def ui(host: str, port: int, settings: Settings) -> None:
     console.err.print(f"http://{host}:{port}  (instance: {home}; Ctrl-C ends it)")
     arguments = ["-m", "dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - the same interpreter, constant arguments
+
+
+def _require_free(host: str, port: int) -> None:
+    """Dagster's daemon would go on without its webserver if the port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(f"cannot listen on {host}:{port} ({error.strerror}); give another --port") from error
 
 
 @cli.command("demo")
@@ -411,7 +441,15 @@ def _existing_lake(settings: Settings) -> Lake:
 
 
 def _outstanding(lake: Lake, settings: Settings) -> list[tuple[Batch, Step]]:
-    return Flow(STEPS, list_batches(lake), load_policy(settings.policy)).outstanding(load_records(lake))
+    flow = Flow(STEPS, list_batches(lake), load_policy(settings.policy), settings)
+    return flow.outstanding(load_records(lake))
+
+
+def _tell_outstanding(lake: Lake, settings: Settings) -> None:
+    """A lake holds the verdicts of the policy that ran last; say so where that is not the one asked about."""
+    left = len(_outstanding(lake, settings))
+    if left:
+        console.err.print(f"[yellow]{left} results are outstanding under this policy; next: seed run[/]")
 
 
 def _views(lake: Lake, settings: Settings) -> duckdb.DuckDBPyConnection:
@@ -437,7 +475,7 @@ def main() -> NoReturn:
         # Whoever read the output has seen enough; the interpreter must not complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (OSError, DeltaError) as error:
+    except (OSError, DeltaError, duckdb.Error) as error:
         _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; what was published stays, `seed run` goes on from there", 1)

@@ -6,16 +6,11 @@ asset runs. What belongs here: assembly. What does not: the implementation of an
 
 from __future__ import annotations
 
-import warnings
-
 import dagster as dg
 
-# Backfill policies and owners on assets are marked beta in 1.13 and warn once per asset at import.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
-
-from seed_platform.assets import github, reports  # noqa: E402 - after the filter above
-from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager  # noqa: E402
-from seed_platform.automation.sensors import batch_arrivals  # noqa: E402
+from seed_platform.assets import github, reports
+from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
+from seed_platform.automation.sensors import batch_arrivals
 
 
 def build_definitions(*, lake: LakeResource | None = None, engine: EngineResource | None = None) -> dg.Definitions:

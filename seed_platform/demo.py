@@ -116,6 +116,7 @@ def _stories(settings: Settings) -> Sequence[tuple[str, str]]:
     for title, condition, name in _STORIES:
         row = connection.execute(
             f"SELECT f.doc_id FROM files f JOIN verdicts v USING (doc_id) WHERE v.filter = '{name}' AND {condition} "
+            "AND f.repository_id NOT IN (SELECT doc_id FROM repositories WHERE source = 'git') "
             "AND f.language = 'Python' AND f.bytes BETWEEN 200 AND 60000 "
             "ORDER BY v.score DESC NULLS LAST, f.doc_id LIMIT 1"
         ).fetchone()

@@ -14,4 +14,4 @@ class UsageError(SeedError):
 
 
 class WorkError(SeedError):
-    """The work failed although the call was right; the lake is as it was before."""
+    """The work failed although the call was right; what it would have published is not there."""

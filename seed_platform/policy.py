@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -119,17 +119,25 @@ class SyntaxPolicy(Section):
         return value
 
 
-FileFilterName = Literal["rules", "exact_duplicates", "near_duplicates", "syntax"]
+FileFilterName = Literal["rules", "exact_duplicates", "syntax", "near_duplicates"]
 """The filters over files. A name that is none of them would silently select nothing."""
 
 
 class FileLevelPolicy(Section):
     """The file-level corpus: which filters a file must pass, in the order in which a drop is attributed."""
 
-    filters: tuple[FileFilterName, ...] = ("rules", "exact_duplicates", "near_duplicates", "syntax")
-    """Names of filters over files."""
+    filters: tuple[FileFilterName, ...] = ("rules", "exact_duplicates", "syntax", "near_duplicates")
+    """The filters, cheapest first. Each looks at what those before it keep, so a corpus can leave out the last ones."""
     bytes_per_token: float = Field(3.5, gt=0)
     """For the token estimates that reports show until a tokenizer counts them."""
+
+    @field_validator("filters")
+    @classmethod
+    def _first_of_the_chain(cls, value: tuple[FileFilterName, ...]) -> tuple[FileFilterName, ...]:
+        chain = get_args(FileFilterName)
+        if not value or value != chain[: len(value)]:
+            raise ValueError(f"must be the first one or more of {', '.join(chain)}, in this order")
+        return value
 
 
 class Policy(Section):

@@ -1,12 +1,14 @@
 """Deployment settings: where the lake is, how many processes work on it, how much memory each may use.
 
-What belongs here: facts of the machine or the deployment. What does not: anything that changes which documents a
-corpus holds; that is `policy.py`. Values come from keyword arguments, the environment (`SEED_*`), `seed.toml` in the
+What belongs here: facts of the machine or the deployment. What does not: what is worth learning from; that is
+`policy.py`. The limits of what is read at all are here, since they protect the machine; they are part of what a batch's
+files depend on. Values come from keyword arguments, the environment (`SEED_*`), `seed.toml` in the
 working directory, and the defaults below, in that order.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -46,6 +48,11 @@ class Settings(BaseSettings):
     max_archive_entries: int = Field(1_000_000, ge=1, description="Most entries one archive may have.")
     connect_timeout: float = Field(20.0, gt=0, description="Seconds to wait for a git server or a package index.")
     query_memory_bytes: int = Field(256 * MIB, ge=64 * MIB, description="Memory of one DuckDB query before it spills.")
+
+    def digest_of_limits(self) -> str:
+        """Hash of the limits that decide whether a source can be read, and so which documents there are."""
+        limits = ("max_content_bytes", "max_archive_bytes", "max_archive_ratio", "max_archive_entries")
+        return hashlib.sha256(repr([getattr(self, name) for name in limits]).encode()).hexdigest()
 
     @classmethod
     def settings_customise_sources(

@@ -118,7 +118,7 @@ def run_flow(
     lake = lake_of(settings)
     if specs:
         add_batch(lake, pin_sources(specs, limits_of(settings), {}), name=name)
-    flow = Flow(STEPS, list_batches(lake), policy)
+    flow = Flow(STEPS, list_batches(lake), policy, Settings())
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
     return [bring_up_to_date(context, flow, step, batch) for batch, step in flow.outstanding(load_records(lake))]
 

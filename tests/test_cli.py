@@ -130,8 +130,10 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(seed: Seed, tmp_path: Path, ar
         (["sql", "SELECT nonsense"], ["nonsense"]),
         (["sql", "SELEKT 1"], ["SELEKT"]),
         (["sql", "SELECT * FROM read_text('/etc/hostname')"], ["disabled"]),
-        (["sql", "COPY files TO 'out.csv'"], ["disabled"]),
-        (["sql", "SET enable_external_access = true"], ["locked"]),
+        (["sql", "COPY files TO 'out.csv'"], ["SELECT"]),
+        (["sql", "SET enable_external_access = true"], ["SELECT"]),
+        (["sql", ""], ["SELECT"]),
+        (["sql", "SELECT 1; SELECT 2"], ["SELECT"]),
         (["sql", "INSERT INTO batches SELECT * FROM batches"], []),
     ],
 )
@@ -242,7 +244,7 @@ def test_nothing_is_lost_in_the_funnel(seed: Seed, root: str, options: list[str]
         dropped = sum(sum(reasons.values()) for reasons in flow["dropped"].values())
         assert flow["seen"] == flow["kept"] + flow["outstanding"] + dropped
         assert flow["outstanding"] == 0
-    assert list(counted["documents"]["dropped"]) == ["rules", "exact_duplicates", "near_duplicates", "syntax"]
+    assert list(counted["documents"]["dropped"]) == ["rules", "exact_duplicates", "syntax", "near_duplicates"]
     assert counted["documents"]["dropped"]["near_duplicates"] == {"near_duplicate": 1}
     assert counted["rejected"] == {"symlink": 1}
     for unit in ("documents", "bytes"):

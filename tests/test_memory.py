@@ -37,7 +37,7 @@ if __name__ == "__main__":
     settings = Settings(lake=root, workers=1, row_group_bytes=1 << 20, part_bytes=4 << 20, query_memory_bytes=64 << 20)
     lake = Lake(root, row_group_bytes=settings.row_group_bytes, part_bytes=settings.part_bytes)
     add_batch(lake, pin_sources([source], limits_of(settings), {}))
-    flow = Flow(STEPS, list_batches(lake), Policy())
+    flow = Flow(STEPS, list_batches(lake), Policy(), Settings())
     context = Context(lake, LocalEngine(1), settings, Policy(), "run")
     for step in (READ, RULES, EXACT_DUPLICATES):
         print(bring_up_to_date(context, flow, step, flow.batches[0]).report.seen.bytes)

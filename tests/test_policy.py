@@ -109,3 +109,20 @@ def test_every_field_of_every_section_is_among_the_changes_above():
 def test_a_policy_cannot_be_changed_after_it_was_hashed():
     with pytest.raises(ValueError, match="frozen"):
         Policy().rules.max_bytes = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "filters", ["[]", "[syntax]", "[rules, syntax]", "[rules, rules]", "[exact_duplicates, rules]"]
+)
+def test_a_corpus_takes_the_first_filters_of_the_chain_and_no_others(tmp_path: Path, filters: str):
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"file_level:\n  filters: {filters}\n")
+    with pytest.raises(UsageError, match=r"line 2: file_level\.filters"):
+        load_policy(path)
+
+
+def test_a_language_that_is_none_of_the_89_is_refused(tmp_path: Path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("syntax:\n  max_error_ratio_by_language: {Cobol: 0.1}\n")
+    with pytest.raises(UsageError, match="Cobol"):
+        load_policy(path)

@@ -21,7 +21,7 @@ from seed_platform.progress import is_listening, listen
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report, Step
 from seed_platform.steps.flow import STEPS
-from seed_platform.steps.freshness import Done, Flow, bring_up_to_date
+from seed_platform.steps.freshness import Done, Flow, bring_up_to_date, withdraw
 
 Check = Callable[[Lake, Settings, list[str]], Outcome]
 
@@ -30,13 +30,8 @@ def run_step(
     context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource, step: Step
 ) -> dict[str, Done]:
     """Bring `step` up to date for every batch of this run, in order of arrival; metadata goes on each partition."""
-    settings = lake.settings()
-    tables = lake.lake()
-    batches = list_batches(tables)
-    policy = lake.curation_policy()
-    work = Context(tables, engine.engine(settings), settings, policy, context.run_id)
-    flow = Flow(STEPS, batches, policy)
-    wanted = sorted((find_batch(batches, key) for key in context.partition_keys), key=lambda batch: batch.arrival)
+    work, flow = _prepare(context, lake, engine)
+    wanted = sorted((find_batch(flow.batches, key) for key in context.partition_keys), key=lambda each: each.arrival)
     done: dict[str, Done] = {}
     for batch in wanted:
         try:
@@ -48,6 +43,28 @@ def run_step(
         for key in context.selected_asset_keys:
             context.add_asset_metadata(metadata=metadata(done[batch.key]), asset_key=key, partition_key=batch.key)
     return done
+
+
+def run_check(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    engine: EngineResource,
+    step: Step,
+    check: Check,
+) -> Outcome:
+    """Ask `check` of the batches of this run; if it fails, their results of `step` are outstanding again."""
+    outcome = check(lake.lake(), lake.settings(), list(context.partition_keys))
+    if not outcome.passed:
+        work, flow = _prepare(context, lake, engine)
+        for key in context.partition_keys:
+            withdraw(work, step, find_batch(flow.batches, key))
+    return outcome
+
+
+def _prepare(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> tuple[Context, Flow]:
+    settings, tables, policy = lake.settings(), lake.lake(), lake.curation_policy()
+    work = Context(tables, engine.engine(settings), settings, policy, context.run_id)
+    return work, Flow(STEPS, list_batches(tables), policy, settings)
 
 
 class _RunLog:
@@ -77,11 +94,16 @@ def _summary(done: Done) -> str:
     return f"{report.batch} {what}: seen {report.seen.documents}, kept {report.kept.documents}, dropped {dropped}"
 
 
+def _rows(report: Report) -> int:
+    """Rows of the step's table: a verdict for each document seen; elsewhere what was kept."""
+    return report.seen.documents if report.step.startswith("verdicts/") else report.kept.documents
+
+
 def metadata(done: Done) -> dict[str, dg.MetadataValue]:
     """What a partition shows in the UI: numbers only, since Dagster plots them over partitions and time."""
     report = done.report
     values: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(report.kept.documents),
+        "dagster/row_count": dg.MetadataValue.int(_rows(report)),
         "seen": dg.MetadataValue.int(report.seen.documents),
         "kept": dg.MetadataValue.int(report.kept.documents),
         "kept_ratio": dg.MetadataValue.float(round(report.kept.documents / max(report.seen.documents, 1), 4)),

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from seed_platform.assets.execution import Check, run_step
+from seed_platform.assets.execution import Check, run_check, run_step
 from seed_platform.assets.resources import EngineResource, LakeResource
 from seed_platform.automation.conditions import when_outstanding
 from seed_platform.automation.partitions import repository_batches
+from seed_platform.lake.lake import Lake
 from seed_platform.lineage import checks
+from seed_platform.policy import load_policy
+from seed_platform.settings import Settings
 from seed_platform.steps import exact_duplicates, judge, near_duplicates
 from seed_platform.steps.base import Step
 from seed_platform.steps.flow import FILE_LEVEL_CORPUS, FILTERS, READ
@@ -60,8 +63,8 @@ def read_repositories(
     context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
 ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
     """Read the sources of each batch."""
-    done = run_step(context, lake, engine, READ)
-    outcome = checks.files_are_accounted_for(lake.lake(), lake.settings(), list(done))
+    run_step(context, lake, engine, READ)
+    outcome = run_check(context, lake, engine, READ, checks.files_are_accounted_for)
     yield dg.MaterializeResult(asset_key=REPOSITORIES)
     yield dg.MaterializeResult(asset_key=FILES, check_results=[_result("files_are_accounted_for", outcome)])
 
@@ -87,8 +90,8 @@ def _step_asset(step: Step, *, group: str, kind: str, check_name: str, check: Ch
         description=step.described,
     )
     def run(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        done = run_step(context, lake, engine, step)
-        outcome = check(lake.lake(), lake.settings(), list(done))
+        run_step(context, lake, engine, step)
+        outcome = run_check(context, lake, engine, step, check)
         return dg.MaterializeResult(check_results=[_result(check_name, outcome)])
 
     return run
@@ -103,10 +106,18 @@ verdict_assets = [
     for name, step in FILTERS.items()
 ]
 
+
+def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
+    """A policy that leaves out exact duplicates may keep the same content twice."""
+    if "exact_duplicates" not in load_policy(settings.policy).file_level.filters:
+        return checks.Outcome(passed=True, numbers={})
+    return checks.content_is_unique(lake, settings, batches)
+
+
 file_level = _step_asset(
     FILE_LEVEL_CORPUS,
     group="corpora",
     kind="polars",
     check_name="no_two_documents_share_content",
-    check=checks.content_is_unique,
+    check=_unique_where_asked,
 )

@@ -16,9 +16,10 @@ import dagster as dg
 
 from seed_platform.assets import github, reports
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
-from seed_platform.automation.partitions import missing_partitions, repository_batches
+from seed_platform.automation.partitions import put_in_order
 from seed_platform.batches import Batch, find_batch, list_batches
 from seed_platform.errors import UsageError, WorkError
+from seed_platform.lake.locks import only_run
 from seed_platform.lake.storage import Storage
 from seed_platform.policy import load_policy
 from seed_platform.settings import Settings
@@ -82,15 +83,22 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
         raise UsageError("no batch has arrived yet: seed batch add repositories PATH_OR_URL …")
     steps = _selected(select)
     last = find_batch(batches, batch) if batch is not None else batches[-1]
-    flow = Flow(STEPS, batches, load_policy(settings.policy))
+    flow = Flow(STEPS, batches, load_policy(settings.policy), settings)
     todo = [
         (each, step)
         for each, step in flow.outstanding(load_records(lake.lake()))
         if each.arrival <= last.arrival and step in steps
     ]
     if todo:
-        _materialize(settings, lake, batches, todo)
-    return Launched([(each.key, step.name) for each, step in todo])
+        prepare_home(settings)
+        with only_run(lake.lake().storage, "launch"):
+            _materialize(lake, batches, todo)
+    wanted = [(each.key, step.name) for each, step in todo]
+    still = {(each.key, step.name) for each, step in flow.outstanding(load_records(lake.lake()))}
+    left = [pair for pair in wanted if pair in still]
+    if left:
+        raise WorkError(f"{len(left)} results were not computed, such as {left[0][1]} of batch {left[0][0]}")
+    return Launched(wanted)
 
 
 def _selected(select: str | None) -> list[Step]:
@@ -107,18 +115,13 @@ def _selected(select: str | None) -> list[Step]:
     return steps
 
 
-def _materialize(
-    settings: Settings, lake: LakeResource, batches: Sequence[Batch], todo: Sequence[tuple[Batch, Step]]
-) -> None:
-    prepare_home(settings)
+def _materialize(lake: LakeResource, batches: Sequence[Batch], todo: Sequence[tuple[Batch, Step]]) -> None:
     keys = {github.key_of(step) for _, step in todo}
     if github.FILES in keys:
         keys.add(github.REPOSITORIES)
     arrivals = [each for each, _ in todo]
     with dg.DagsterInstance.get() as instance:
-        missing = missing_partitions(instance, batches)
-        if missing:
-            instance.add_dynamic_partitions(repository_batches.name or "", missing)
+        put_in_order(instance, batches)
         result = dg.materialize(
             _ASSETS,
             selection=dg.AssetSelection.assets(*keys),
@@ -157,6 +160,8 @@ def _cause(result: dg.ExecuteInProcessResult) -> str:
         error = failure.error
         while error is not None and error.cause is not None:
             error = error.cause
+        if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+            raise KeyboardInterrupt
         return f"{event.step_key}: {described or (error.message.strip() if error else 'no message')}{_see(result)}"
     return f"the run failed{_see(result)}"
 

@@ -74,9 +74,12 @@ def export(
     shutil.rmtree(staging, ignore_errors=True)
     try:
         manifest = _write(lake, batches, policy, staging, file_format)
+        earlier = destination.with_name(f".{destination.name}.replaced")
+        shutil.rmtree(earlier, ignore_errors=True)
         if destination.exists():
-            shutil.rmtree(destination)
+            destination.rename(earlier)
         staging.rename(destination)
+        shutil.rmtree(earlier, ignore_errors=True)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
@@ -123,10 +126,22 @@ def _check_destination(destination: Path, *, overwrite: bool) -> None:
         return
     if not destination.is_dir():
         raise UsageError(f"{destination} is a file; name a folder that does not exist yet")
-    if not (destination / _MANIFEST).is_file():
+    if not _is_export(destination):
         raise UsageError(f"{destination} is not empty and not an export; name a folder that does not exist yet")
     if not overwrite:
         raise UsageError(f"{destination} holds an export already; name another folder or pass --overwrite")
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether the folder holds what `export` wrote and nothing else, so that replacing it deletes nobody's work."""
+    if {each.name for each in folder.iterdir()} != {_MANIFEST, "README.md", "data"}:
+        return False
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        shards = {Path(shard["path"]).name for shard in manifest["shards"]}
+    except (ValueError, KeyError, TypeError):
+        return False
+    return {each.name for each in (folder / "data").iterdir()} == shards
 
 
 class _ShardWriter:

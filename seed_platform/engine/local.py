@@ -86,7 +86,7 @@ class LocalEngine:
 def _after_death(function: Callable[..., Any], task: Task, death: Death, on_death: OnDeath[Task] | None) -> Task | None:
     if on_death is not None:
         return on_death(task, death)
-    cause = f"signal {signal.Signals(death.signal).name}" if death.signal else f"exit code {death.exit_code}"
+    cause = f"signal {death.cause}" if death.signal else death.cause
     raise WorkError(f"a worker process of {function.__name__} died ({cause}) on task {task!r}"[:500])
 
 

@@ -4,8 +4,7 @@ What belongs here: the decision, as pure functions over arrays. What does not: f
 (`minhash.py`, `steps/near_duplicates.py`).
 
 Documents are taken in order of arrival. One is dropped if it resembles, at or above the threshold, a document that is
-*kept*; it is compared with no other. So no chain of neighbours can remove a document that resembles nothing kept, and
-the outcome depends on the order of arrival alone, not on batch boundaries.
+*kept*; it is compared with no other. So no chain of neighbours can remove a document that resembles nothing kept.
 """
 
 from __future__ import annotations

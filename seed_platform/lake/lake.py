@@ -65,6 +65,11 @@ class Commit:
         }
 
 
+def _dictionary(table: Table) -> list[str]:
+    """Columns worth a dictionary: not texts, which hardly repeat and which it makes a quarter slower to read."""
+    return [field.name for field in table.columns if field.type != pa.large_string()]
+
+
 class PartWriter:
     """Writes rows of one batch to data files, a row group per `row_group_bytes` of text, a file per `part_bytes`."""
 
@@ -116,7 +121,12 @@ class PartWriter:
         self._path = f"{folder}/{uuid.uuid4().hex}.parquet"
         self._file = self._lake.storage.open(f"{self._table.name}/{self._path}", "wb")
         self._parquet = pq.ParquetWriter(
-            self._file, self._table.columns, compression="zstd", compression_level=1, store_schema=False
+            self._file,
+            self._table.columns,
+            compression="zstd",
+            compression_level=1,
+            store_schema=False,
+            use_dictionary=_dictionary(self._table),
         )
 
     def _close_file(self) -> None:
@@ -187,8 +197,11 @@ class Lake:
         partition, whoever commits second sees a conflict, reloads, and replaces what the first one wrote.
 
         Raises:
+            ValueError: `partition` does not name exactly the table's partition columns.
             WorkError: the commit kept conflicting.
         """
+        if set(partition) != set(table.partition_by):
+            raise ValueError(f"{table.name} is partitioned by {table.partition_by}, not {tuple(partition)}")
         now = int(time.time() * 1000)
         adds: list[AddAction | RemoveAction] = [
             AddAction(part.path, part.size, partition, now, True, _stats(part))  # noqa: FBT003

@@ -5,8 +5,11 @@ What belongs here: roots, paths and credentials (which come from the environment
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -68,11 +71,15 @@ class Storage:
     def scratch(self, name: str) -> Path:
         """A local folder for temporary files, made if it is not there: inside a local lake, else the system's own.
 
+        The system's is shared with other users, who must be able neither to read nor to prepare what is in it.
+
         Nothing in it is state: it may be deleted whenever no run is using it.
+
+        Raises:
+            UsageError: the folder in the system's own is not this user's alone.
         """
         if self.is_s3:
-            base = Path(tempfile.gettempdir()) / f"seed-{os.getuid()}"
-            base.mkdir(mode=0o700, exist_ok=True)
+            base = _private_folder() / hashlib.sha256(self.root.encode()).hexdigest()[:16]
         else:
             base = Path(self.root) / "_scratch"
         folder = base / name
@@ -82,3 +89,18 @@ class Storage:
     def drop_scratch(self, name: str) -> None:
         """Delete a scratch folder."""
         shutil.rmtree(self.scratch(name), ignore_errors=True)
+
+
+def _private_folder() -> Path:
+    """A folder of this user in the system's folder for temporary files, made if it is not there.
+
+    Raises:
+        UsageError: another user made it, can look into it, or it is no folder.
+    """
+    folder = Path(tempfile.gettempdir()) / f"seed-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise UsageError(f"{folder} must be a folder of yours that nobody else can enter; remove it, or set TMPDIR")
+    return folder

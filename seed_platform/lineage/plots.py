@@ -16,7 +16,7 @@ def funnel_figure(funnel: Funnel) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second of imports
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     stages, counts = _stages(funnel)
@@ -36,7 +36,7 @@ def funnel_figure(funnel: Funnel) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
 
 

@@ -127,8 +127,7 @@ def _file_story(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any
     judged = {verdict["filter"]: verdict["keep"] for verdict in verdicts}
     wanted = [judged.get(name) for name in policy.filters]
     kept = False if False in wanted else (None if None in wanted else True)
-    ordinal = document.pop("ordinal")
-    del ordinal
+    document.pop("ordinal")
     duplicates = connection.execute(
         "SELECT doc_id FROM verdicts WHERE related_doc_id = $id AND NOT keep ORDER BY batch, ordinal",
         {"id": document["doc_id"]},

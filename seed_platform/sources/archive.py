@@ -17,7 +17,7 @@ from typing import BinaryIO
 from seed_platform.sources.archive_guard import ArchiveGuard, Names
 from seed_platform.sources.archive_tar import read_tar
 from seed_platform.sources.archive_zip import read_zip
-from seed_platform.sources.base import CHUNK, Limits, PinnedSource, Rejection, SourceError, SourceFile
+from seed_platform.sources.base import CHUNK, Limits, PinnedSource, Rejection, SourceError, SourceFile, display_text
 from seed_platform.sources.locations import absolute
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".whl", ".jar")
@@ -40,12 +40,13 @@ class ArchiveSource:
         with open_archive(path) as stream:
             digest = sha256_of(stream)
         suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(end)), "")
+        name = display_text(path.name)
         return PinnedSource(
-            spec=spec,
+            spec=display_text(spec),
             kind="archive",
             locator=str(path),
-            repository=path.name[: len(path.name) - len(suffix)] or path.name,
-            origin=f"local/{path.name}",
+            repository=name[: len(name) - len(suffix)] or name,
+            origin=f"local/{name}",
             revision=digest,
         )
 

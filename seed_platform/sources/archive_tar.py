@@ -25,6 +25,9 @@ from seed_platform.sources.base import CHUNK, Rejection, SourceError, SourceFile
 _MAX_HEADER = 64 << 10
 """Bytes of extended headers of one member; long names and attributes are far shorter."""
 
+_MAX_XZ_MEMORY = 128 << 20
+"""Bytes that a decoder of xz may take: the strongest preset needs 65 MiB. That of zstd has the same limit built in."""
+
 _BUFFER = 64 << 10
 """How much the tar reader takes from the decompressor at once."""
 
@@ -33,6 +36,9 @@ _END_OF_ARCHIVE: type[tarfile.HeaderError] = vars(tarfile)["EOFHeaderError"]
 
 _DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError, OverflowError, IndexError)
 """What the standard library and pyarrow raise for damaged data."""
+
+_OUT_OF_MEMORY = ("Memory usage limit exceeded", "requires too much memory for decoding")
+"""What the decoders of xz and zstd say of a dictionary or a window beyond their limits."""
 
 
 def read_tar(stream: BinaryIO, magic: bytes, guard: ArchiveGuard, names: Names) -> Iterator[SourceFile | Rejection]:
@@ -53,6 +59,8 @@ def read_tar(stream: BinaryIO, magic: bytes, guard: ArchiveGuard, names: Names) 
             found = True
             yield item
     except _DAMAGE as error:
+        if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            raise SourceError("archive_bomb", f"needs too much memory to be unpacked: {error}") from error
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         if not found:
             raise SourceError("corrupt_archive", f"neither a tar nor a zip archive, or damaged: {detail}") from error
@@ -104,11 +112,47 @@ def _decompressed(stream: BinaryIO, magic: bytes) -> Callable[[int], bytes]:
     if magic.startswith(b"BZh"):
         return bz2.BZ2File(stream).read1
     if magic.startswith(b"\xfd7zXZ\x00"):
-        return lzma.LZMAFile(stream).read1
+        return _Xz(stream).read
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
         unpacked = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
         return lambda size: bytes(unpacked.read(size))
     return stream.read
+
+
+class _Xz:
+    """The streams of an .xz file, one after the other: `lzma.LZMAFile`, with a bound on the decoder's memory."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = self._next_decoder()
+
+    @staticmethod
+    def _next_decoder() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none only at the end."""
+        while True:
+            if self._decoder.eof:
+                packed = self._behind_padding(self._decoder.unused_data)
+                if not packed:
+                    return b""
+                self._decoder = self._next_decoder()
+            else:
+                packed = self._stream.read(_BUFFER) if self._decoder.needs_input else b""
+                if not packed and self._decoder.needs_input:
+                    raise EOFError("the compressed data ends before its end marker")
+            unpacked = self._decoder.decompress(packed, size)
+            if unpacked:
+                return unpacked
+
+    def _behind_padding(self, packed: bytes) -> bytes:
+        """What follows a stream, less the zeros that may fill it up; none at the end of the file."""
+        while not (found := packed.lstrip(b"\0")):
+            packed = self._stream.read(_BUFFER)
+            if not packed:
+                break
+        return found
 
 
 def _items(read: Callable[[int], bytes], guard: ArchiveGuard, names: Names) -> Iterator[SourceFile | Rejection]:

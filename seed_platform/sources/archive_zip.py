@@ -11,11 +11,11 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import IO, BinaryIO, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, BinaryIO, cast
 
 from seed_platform.sources.archive_guard import ArchiveGuard, Metered, Names
-from seed_platform.sources.base import Rejection, SourceError, SourceFile, display_path, read_bounded
+from seed_platform.sources.base import CHUNK, Rejection, SourceError, SourceFile, display_path, read_bounded
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError, NotImplementedError, RuntimeError)
 """What the standard library raises for damaged or unsupported members."""
@@ -24,6 +24,16 @@ _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 _MAX_TARGET = 4096
+
+_END_RECORD: Callable[[BinaryIO], Sequence[Any] | None] = vars(zipfile)["_EndRecData"]
+"""Finds the record that says where the directory is. It must be the one that the standard library's reader believes."""
+
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+_ZIP64_END = b"PK\x06\x06"
+_ZIP64_END_SIZE = 56 + 20
+
+_MAX_ENTRY_BYTES = 512
+"""Bytes of the directory for one entry, on average: 46, its name, and what else archivers note of it."""
 
 
 def read_zip(stream: BinaryIO, magic: bytes, guard: ArchiveGuard, names: Names) -> Iterator[SourceFile | Rejection]:
@@ -40,6 +50,7 @@ def read_zip(stream: BinaryIO, magic: bytes, guard: ArchiveGuard, names: Names) 
     """
     del magic
     try:
+        _check_directory(stream, guard.limits.max_archive_entries)
         archive = zipfile.ZipFile(stream)
     except (*_DAMAGE, OverflowError, IndexError) as error:
         raise SourceError("corrupt_archive", f"the zip directory is missing or damaged: {error}") from error
@@ -49,6 +60,28 @@ def read_zip(stream: BinaryIO, magic: bytes, guard: ArchiveGuard, names: Names) 
             item = _item(archive, info, guard, names)
             if item is not None:
                 yield item
+
+
+def _check_directory(stream: BinaryIO, max_entries: int) -> None:
+    """Judge the directory before the standard library loads it whole: its entries are counted, not believed.
+
+    Raises:
+        SourceError: `archive_bomb`.
+    """
+    end = _END_RECORD(stream)
+    if end is None:
+        return
+    signature, declared, size, location = end[0], end[4], end[5], end[9]
+    if max(declared, size // _MAX_ENTRY_BYTES) > max_entries:
+        raise SourceError("archive_bomb", f"a directory of {declared} entries and {size} bytes")
+    stream.seek(max(0, location - size - (_ZIP64_END_SIZE if signature == _ZIP64_END else 0)))
+    found, left, tail = 0, size, b""
+    while left > 0 and (chunk := stream.read(min(left, CHUNK))):
+        left -= len(chunk)
+        found += (tail + chunk).count(_DIRECTORY_ENTRY)
+        if found > max_entries:
+            raise SourceError("archive_bomb", f"more than {max_entries} entries")
+        tail = chunk[-len(_DIRECTORY_ENTRY) + 1 :]
 
 
 def _item(

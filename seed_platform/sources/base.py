@@ -8,6 +8,7 @@ submodules, unsafe names, …) as a named rejection.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Protocol
@@ -16,8 +17,13 @@ from seed_platform.documents import repository_id
 
 CHUNK = 1 << 20
 
-MAX_READ_BYTES = 256 << 20
-"""Files of git repositories and folders beyond this are rejected ("too_large_to_read") without being read at all."""
+MAX_READ_BYTES = 64 << 20
+"""Files of git repositories and folders beyond this are rejected ("too_large_to_read") without being read at all.
+
+libgit2 holds a blob whole, and its copy as Python bytes is held beside it.
+"""
+
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,10 @@ class PinnedSource:
     """A source whose revision is known, as recorded in the batch.
 
     Attributes:
-        spec: what the user gave, credentials removed.
+        spec: what the user gave, credentials removed. Plain text, as are `repository` and `origin`.
         kind: "git", "folder", "archive" or "package".
-        locator: where to read: an absolute path, a URL, or name==version.
+        locator: where to read: an absolute path, a URL, or name==version. A path that is not UTF-8 has its other bytes
+            as lone surrogates (`os.fsdecode`), which JSON keeps and Arrow does not.
         repository: the name users know it by, e.g. "pallets/markupsafe", "flask".
         origin: a stable name of where it came from, independent of this machine where possible.
         revision: commit, version or content digest.
@@ -61,7 +68,7 @@ class SourceError(Exception):
     """A source that cannot be read at all. `reason` is a stable name, `detail` one line for a person."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        detail = " ".join(detail.split())
+        detail = display_text(" ".join(detail.split()))
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
@@ -127,3 +134,9 @@ def read_bounded(stream: IO[bytes], limit: int) -> tuple[bytes | None, int, str]
 def display_path(raw: bytes) -> str:
     r"""The path as text: UTF-8 where it is, bytes that are not shown as \xNN."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def display_text(text: str) -> str:
+    r"""Text of this machine, such as `os.fsdecode` gives, without lone surrogates: bytes that are not UTF-8 as \xNN."""
+    shown = _ESCAPED_BYTE.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", text)
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -23,6 +23,7 @@ from seed_platform.sources.base import (
     SourceError,
     SourceFile,
     display_path,
+    display_text,
     read_bounded,
 )
 from seed_platform.sources.locations import absolute, local_name
@@ -54,7 +55,12 @@ class FolderSource:
             digest.add(item)
         name = local_name(root)
         return PinnedSource(
-            spec=spec, kind="folder", locator=str(root), repository=name, origin=f"local/{name}", revision=digest.hex()
+            spec=display_text(spec),
+            kind="folder",
+            locator=str(root),
+            repository=name,
+            origin=f"local/{name}",
+            revision=digest.hex(),
         )
 
     def read(self, source: PinnedSource, limits: Limits, cache: str) -> Iterator[SourceFile | Rejection]:

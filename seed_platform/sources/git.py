@@ -14,7 +14,7 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
-from seed_platform.sources.base import Limits, PinnedSource, Rejection, SourceError, SourceFile
+from seed_platform.sources.base import Limits, PinnedSource, Rejection, SourceError, SourceFile, display_text
 from seed_platform.sources.git_remote import cached_clone, remote_commit
 from seed_platform.sources.git_tree import GIT_ERRORS, TreeWalk
 from seed_platform.sources.locations import (
@@ -58,7 +58,7 @@ class GitSource:
             locator = location if scheme_of(location) == "file" else str(path)
             commit = str(_resolve(_open(path), revision).id)
         return PinnedSource(
-            spec=without_credentials(spec) if is_url(location) else spec,
+            spec=display_text(without_credentials(spec) if is_url(location) else spec),
             kind="git",
             locator=locator,
             repository=repository,

@@ -11,17 +11,20 @@ http(s) with an entry of `~/.netrc`.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import netrc
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pygit2
 from pygit2.callbacks import RemoteCallbacks
 from pygit2.enums import CredentialType
+from pygit2.remotes import TransferProgress
 
 from seed_platform.sources.base import Limits, SourceError
 from seed_platform.sources.git_tree import GIT_ERRORS
@@ -31,12 +34,21 @@ _STALL_FACTOR = 6
 """A server may stay silent this many times longer than it may take to answer a connection: it counts objects first."""
 
 
-class _Credentials(RemoteCallbacks):
-    """Offers what the user's machine has for a host, once: libgit2 asks again for as long as it is refused."""
+class _Callbacks(RemoteCallbacks):
+    """What libgit2 asks for and reports while it talks to a server; for one connection.
 
-    def __init__(self) -> None:
+    Credentials are what the user's machine has for the host, once: libgit2 asks again for as long as it is refused.
+    """
+
+    def __init__(self, limits: Limits) -> None:
         super().__init__()
         self.asked = False
+        self._max_bytes = limits.max_archive_bytes
+
+    def transfer_progress(self, stats: TransferProgress) -> None:
+        """End the transfer once more than the limit has been received."""
+        if stats.received_bytes > self._max_bytes:
+            raise SourceError("too_large", f"the server sends more than {self._max_bytes} bytes")
 
     def credentials(
         self, url: str, username_from_url: str | None, allowed_types: CredentialType
@@ -83,7 +95,7 @@ def remote_commit(url: str, revision: str | None, limits: Limits) -> str:
     _set_timeouts(limits)
     try:
         remote = pygit2.Repository().remotes.create_anonymous(url)
-        heads = {head.name: str(head.oid) for head in remote.list_heads(callbacks=_Credentials(), proxy=True)}
+        heads = {head.name: str(head.oid) for head in remote.list_heads(callbacks=_Callbacks(limits), proxy=True)}
     except GIT_ERRORS as error:
         raise network_error(error) from None
     if not heads:
@@ -101,43 +113,69 @@ def cached_clone(url: str, commit: str, limits: Limits, cache: str) -> pygit2.Re
     """A bare clone of `url` under `cache` that has `commit`: the one that is there, brought up to date, or a new one.
 
     Raises:
-        SourceError: as `remote_commit`; `unknown_revision` if the server no longer has the commit.
+        SourceError: as `remote_commit`; `unknown_revision` if the server no longer has the commit; `too_large` if it
+            sends more than `max_archive_bytes`.
     """
     _set_timeouts(limits)
     folder = Path(cache) / hashlib.sha256(url.encode()).hexdigest()[:32]
-    repository = _opened(folder)
-    if repository is None:
-        _clone(url, folder)
-        repository = pygit2.Repository(str(folder))
+    with _alone(folder):
+        repository = _opened(folder)
+        if repository is None:
+            _clone(url, folder, limits)
+            repository = pygit2.Repository(str(folder))
+        _fetch(repository, commit, limits)
+    return repository
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing the clone in `folder`, so that what looks unfinished there is stale.
+
+    The system ends the wait for a process that is killed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".busy").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(repository: pygit2.Repository, commit: str, limits: Limits) -> None:
+    """Bring `commit` into the clone if it is not there.
+
+    Raises:
+        SourceError: as `cached_clone`.
+    """
     remote = repository.remotes["origin"]
     try:
         if commit not in repository:
-            remote.fetch(callbacks=_Credentials(), proxy=True)
-        refspecs = [] if commit in repository else _refspecs_of(remote, commit)
+            remote.fetch(callbacks=_Callbacks(limits), proxy=True)
+        refspecs = [] if commit in repository else _refspecs_of(remote, commit, limits)
     except GIT_ERRORS as error:
         raise network_error(error) from None
     if refspecs:
         # The server has just answered: an error now is its refusal to give this commit.
         with contextlib.suppress(*GIT_ERRORS):
-            remote.fetch(refspecs, callbacks=_Credentials(), proxy=True)
+            remote.fetch(refspecs, callbacks=_Callbacks(limits), proxy=True)
         if commit not in repository:
             raise SourceError("unknown_revision", f"the server does not have commit {commit}, or no longer")
-    return repository
 
 
-def _refspecs_of(remote: pygit2.Remote, commit: str) -> list[str]:
+def _refspecs_of(remote: pygit2.Remote, commit: str, limits: Limits) -> list[str]:
     """What to ask a server for to get a commit that is on no branch: a reference to it, such as that of a pull request.
 
     Failing that the commit itself, which only some servers allow.
     """
-    heads = remote.list_heads(callbacks=_Credentials(), proxy=True)
+    heads = remote.list_heads(callbacks=_Callbacks(limits), proxy=True)
     names = [head.name.removesuffix("^{}") for head in heads if head.name and str(head.oid) == commit]
     return [f"+{names[0] if names else commit}:refs/pinned/{commit}"]
 
 
 def _opened(folder: Path) -> pygit2.Repository | None:
-    """The clone in `folder`; None if there is none. One that is damaged is removed."""
+    """The clone in `folder`; None if there is none. One that is damaged, or that a fetch was killed in, is removed."""
     if not folder.exists():
+        return None
+    if next(folder.rglob("*.lock"), None) is not None:
+        shutil.rmtree(folder)
         return None
     try:
         repository = pygit2.Repository(str(folder))
@@ -148,17 +186,16 @@ def _opened(folder: Path) -> pygit2.Repository | None:
     return repository
 
 
-def _clone(url: str, folder: Path) -> None:
+def _clone(url: str, folder: Path, limits: Limits) -> None:
     """Clone under a temporary name and rename, so that `folder` is always a whole clone."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    for stale in folder.parent.glob(f"{folder.name}.*.partial"):
+        shutil.rmtree(stale, ignore_errors=True)
     partial = tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent)
     try:
-        pygit2.clone_repository(url, partial, bare=True, callbacks=_Credentials(), proxy=True)
+        pygit2.clone_repository(url, partial, bare=True, callbacks=_Callbacks(limits), proxy=True)
         Path(partial).rename(folder)
     except GIT_ERRORS as error:
-        # Another process may have been faster; its clone is as good as this one.
-        if not folder.exists():
-            raise network_error(error) from None
+        raise network_error(error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from seed_platform.sources.base import SourceError
+from seed_platform.sources.base import SourceError, display_text
 
 GIT_SCHEMES = ("https", "http", "ssh", "git", "file")
 """Transports that may be used, whatever else libgit2 or a user's configuration knows."""
@@ -104,7 +104,7 @@ def local_path(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc.lower() not in ("", "localhost"):
         raise SourceError("unsupported_source", "a file:// URL must not name a host: write file:///path")
-    return Path(unquote(parts.path))
+    return Path(unquote(parts.path, errors="surrogateescape"))
 
 
 def absolute(path: Path) -> Path:
@@ -113,9 +113,9 @@ def absolute(path: Path) -> Path:
 
 
 def local_name(path: Path) -> str:
-    """The name of a local repository: its folder's, without `.git`, also where `path` is the `.git` folder itself."""
+    """The name of a local repository, as plain text: its folder's, without `.git`, also where `path` is that `.git`."""
     path = absolute(path)
-    return (path.parent.name if path.name == ".git" else path.name.removesuffix(".git")) or "root"
+    return display_text((path.parent.name if path.name == ".git" else path.name.removesuffix(".git")) or "root")
 
 
 def network_origin(url: str) -> str | None:
@@ -141,7 +141,7 @@ def network_origin(url: str) -> str | None:
         if port is not None and port != _DEFAULT_PORTS[scheme]:
             host = f"{host}:{port}"
     path = re.sub(r"/{2,}", "/", path).strip("/").removesuffix(".git").rstrip("/")
-    return f"{host}/{path}" if host and path else None
+    return display_text(f"{host}/{path}") if host and path else None
 
 
 def network_name(origin: str) -> str:

@@ -26,6 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _RECORD = "download.json"
 _FETCHER = Path(__file__).with_name("pip_fetch.py")
+_FETCH_SECONDS = 900
+"""Limit for one download. The connect timeout bounds each wait for bytes; an index that drips them has no end without
+this, and the largest source distributions take minutes on a slow line."""
 
 
 class PackageSource:
@@ -111,7 +114,12 @@ def _fetch(name: str, version: str, folder: Path, limits: Limits) -> dict[str, s
     arguments = [name, version, str(folder), str(limits.connect_timeout), str(limits.max_archive_bytes)]
     # -P keeps this folder's modules out of pip's way: none of them may shadow one that pip imports.
     command = [sys.executable, "-P", str(_FETCHER), *arguments]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter on a file of this package
+            command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=_FETCH_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError("unreachable", f"the download took more than {_FETCH_SECONDS} s") from None
     try:
         outcome = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):

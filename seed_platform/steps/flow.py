@@ -18,8 +18,8 @@ from seed_platform.lake.schemas import (
 from seed_platform.steps import exact_duplicates, judge, near_duplicates, read, select
 from seed_platform.steps.base import Step
 
-# What tasks need; datasketch is first imported when a document is signed.
-preload(__name__, "datasketch")
+# What tasks need.
+preload(__name__)
 
 READ = Step(
     name=FILES.name,
@@ -53,16 +53,6 @@ EXACT_DUPLICATES = Step(
     tables=(verdicts("files", "exact_duplicates"),),
     described="Files with the same SHA-256 as one that arrived earlier.",
 )
-NEAR_DUPLICATES = Step(
-    name=verdicts("files", "near_duplicates").name,
-    version=near_duplicates.VERSION,
-    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name),
-    compares=True,
-    sections=("near_duplicates",),
-    run=near_duplicates.find_near_duplicates,
-    tables=(verdicts("files", "near_duplicates"), NEAR_DUPLICATE_INDEX),
-    described="Files that truly resemble a kept one: MinHash candidates, each verified.",
-)
 SYNTAX = Step(
     name=verdicts("files", "syntax").name,
     version=judge.SYNTAX.version,
@@ -73,10 +63,20 @@ SYNTAX = Step(
     tables=(verdicts("files", "syntax"),),
     described="Does a parser of the language accept it, within the language's tolerance.",
 )
+NEAR_DUPLICATES = Step(
+    name=verdicts("files", "near_duplicates").name,
+    version=near_duplicates.VERSION,
+    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, SYNTAX.name),
+    compares=True,
+    sections=("near_duplicates",),
+    run=near_duplicates.find_near_duplicates,
+    tables=(verdicts("files", "near_duplicates"), NEAR_DUPLICATE_INDEX),
+    described="Files that truly resemble a kept one: MinHash candidates, each verified.",
+)
 FILE_LEVEL_CORPUS = Step(
     name=FILE_LEVEL.name,
     version=select.VERSION,
-    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, NEAR_DUPLICATES.name, SYNTAX.name),
+    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, SYNTAX.name, NEAR_DUPLICATES.name),
     compares=False,
     sections=("file_level",),
     run=lambda context, batch, _: select.select_file_level(context, batch),
@@ -84,11 +84,11 @@ FILE_LEVEL_CORPUS = Step(
     described="The file-level corpus: every file that all filters of the policy keep.",
 )
 
-STEPS: tuple[Step, ...] = (READ, RULES, EXACT_DUPLICATES, NEAR_DUPLICATES, SYNTAX, FILE_LEVEL_CORPUS)
+STEPS: tuple[Step, ...] = (READ, RULES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
 """In an order in which each comes after its inputs."""
 
 FILTERS: dict[str, Step] = {
-    step.name.rsplit("/", 1)[1]: step for step in (RULES, EXACT_DUPLICATES, NEAR_DUPLICATES, SYNTAX)
+    step.name.rsplit("/", 1)[1]: step for step in (RULES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES)
 }
 """The filters over files, by the names that policies use."""
 

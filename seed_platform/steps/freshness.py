@@ -20,8 +20,10 @@ import polars as pl
 from seed_platform.batches import Batch
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
+from seed_platform.lake.locks import only_run
 from seed_platform.lake.schemas import MATERIALIZATIONS
 from seed_platform.policy import Policy
+from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report, Step
 
 
@@ -46,10 +48,11 @@ class Done:
 class Flow:
     """The steps, the batches in order of arrival, and the policy: everything that decides what should exist."""
 
-    def __init__(self, steps: Sequence[Step], batches: Sequence[Batch], policy: Policy) -> None:
+    def __init__(self, steps: Sequence[Step], batches: Sequence[Batch], policy: Policy, settings: Settings) -> None:
         self.steps = {step.name: step for step in steps}
         self.batches = list(batches)
         self._policy = policy
+        self._limits = settings.digest_of_limits()
         self._known: dict[tuple[str, str], str] = {}
         self._place = {batch.key: number for number, batch in enumerate(self.batches)}
 
@@ -74,6 +77,7 @@ class Flow:
             "policy": [getattr(self._policy, section).digest() for section in step.sections],
             "batch": [batch.key, batch.fingerprint],
             "inputs": [self.fingerprint(self.steps[name], batch) for name in step.inputs],
+            "limits": None if step.inputs else self._limits,
             "before": [self.fingerprint(step, each) for each in before],
         }
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
@@ -118,12 +122,13 @@ def bring_up_to_date(context: Context, flow: Flow, step: Step, batch: Batch) -> 
     needed = [(flow.steps[name], batch) for name in step.inputs]
     needed += [(step, each) for each in flow.earlier(batch)] if step.compares else []
     _require(records, flow, needed, f"{step.name} of batch {batch.key}")
-    if (step.name, batch.key) in records:
-        _withdraw(context, step, batch)
-    started = time.monotonic()
-    report = step.run(context, batch, flow.earlier(batch))
-    report.seconds = round(time.monotonic() - started, 3)
-    _record(context, step, batch, fingerprint, report)
+    with only_run(context.lake.storage, "work"):
+        if (step.name, batch.key) in records:
+            withdraw(context, step, batch)
+        started = time.monotonic()
+        report = step.run(context, batch, flow.earlier(batch))
+        report.seconds = round(time.monotonic() - started, 3)
+        _record(context, step, batch, fingerprint, report)
     return Done(report, fingerprint, computed=True)
 
 
@@ -135,8 +140,8 @@ def _require(
             raise WorkError(f"{what} needs {step.name} of batch {batch.key}, which is outstanding: seed run")
 
 
-def _withdraw(context: Context, step: Step, batch: Batch) -> None:
-    """Forget the last result before it is replaced.
+def withdraw(context: Context, step: Step, batch: Batch) -> None:
+    """Forget a result: before it is replaced, or because a check of it failed.
 
     Else a run killed between publishing and recording would leave new rows under the old fingerprint, and going back to
     the old policy would take them for its own.

@@ -7,13 +7,13 @@ once. What does not: any filter's own judgement (`filters/`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from seed_platform.batches import Batch
-from seed_platform.engine.base import Death
+from seed_platform.engine.base import Death, count_kill
 from seed_platform.engine.journal import Journal
 from seed_platform.errors import WorkError
 from seed_platform.filters import rules, syntax
@@ -74,6 +74,7 @@ class _Task:
     policy: Section
     run_id: str
     journal: Path
+    kills: int = 0
 
 
 def judge_batch(context: Context, batch: Batch, file_filter: FileFilter) -> Report:
@@ -112,13 +113,20 @@ def judge_batch(context: Context, batch: Batch, file_filter: FileFilter) -> Repo
 
 
 def _quarantine_the_killer(task: _Task, death: Death) -> _Task:
-    """The document that killed the process gets its verdict, and the task runs again, skipping what was done."""
+    """The document that killed the process gets its verdict, and the task runs again, skipping what was done.
+
+    A process killed from outside says nothing about its document: the task runs again without a verdict.
+    """
     describe = _FILTERS[task.filter_name].describe_death
-    journal = Journal(task.journal)
-    killer = journal.interrupted()
-    if killer is None or describe is None:
-        raise WorkError(f"a {task.filter_name} worker died outside any document (exit code {death.exit_code})")
-    journal.quarantine(killer, describe(death))
+    with Journal(task.journal) as journal:
+        killer = journal.interrupted()
+        if not death.own_fault:
+            place = "" if killer is None else f", at the document with ordinal {killer}"
+            what = f"a {task.filter_name} worker on {task.part.path} of batch {task.batch}{place}"
+            return replace(task, kills=count_kill(task.kills, death, what))
+        if killer is None or describe is None:
+            raise WorkError(f"a {task.filter_name} worker died outside any document ({death.cause})")
+        journal.quarantine(killer, describe(death))
     return task
 
 

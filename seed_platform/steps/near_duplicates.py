@@ -24,6 +24,7 @@ import polars as pl
 import pyarrow as pa
 
 from seed_platform.batches import Batch
+from seed_platform.errors import WorkError
 from seed_platform.filters.minhash import bands_of_texts, jaccard, permutations, shingle_set
 from seed_platform.filters.near_duplicates import VERSION, Nearest, decide, text_buffer, text_bytes
 from seed_platform.lake.lake import Lake, Part
@@ -36,10 +37,13 @@ from seed_platform.steps.judge import check_conservation, count, passing, stamp
 
 __all__ = ["REQUIRES", "VERSION", "find_near_duplicates"]
 
-REQUIRES = ("rules", "exact_duplicates")
+REQUIRES = ("rules", "exact_duplicates", "syntax")
+# Syntax comes first, other than in the paper: else a broken old release of a file would be the one kept of it, and then
+# be dropped for its syntax, and no copy would be left.
 _NAME = "near_duplicates"
 _BUCKET = 32
 _SHARED_BANDS = 2
+_OPEN_FILES = 64
 
 _CANDIDATES = """
 WITH mine AS (SELECT ordinal, unnest(bands) AS hash FROM my_index),
@@ -162,26 +166,35 @@ class _SetTask:
 class _Similarities:
     """The true Jaccard similarity of a pair, from shingle sets in scratch.
 
-    Sets are read by position and files are not mapped, so that memory is two sets and not all of them.
+    Sets are read by position and files are not mapped, so that memory is two sets and not all of them; `left` and
+    `right` are (pairs, 3) arrays: number of the file, first value, values.
     """
 
-    def __init__(self, files: Sequence[Path], left: pl.DataFrame, right: pl.DataFrame) -> None:
-        self._handles = [os.open(file, os.O_RDONLY) for file in files]
-        self._left, self._right = (list(each.select("file", "start", "size").iter_rows()) for each in (left, right))
-        self._place: tuple[int, int, int] | None = None
+    def __init__(self, files: Sequence[Path], left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> None:
+        self._files, self._left, self._right = files, left, right
+        self._handles: dict[int, int] = {}
+        self._place: tuple[int, int, int] = (-1, 0, 0)
         self._set = np.empty(0, dtype=np.uint32)
 
     def __call__(self, pair: int) -> float:
-        if self._left[pair] != self._place:
-            self._place = self._left[pair]
-            self._set = self._load(*self._place)
-        return jaccard(self._set, self._load(*self._right[pair]))
+        file, start, size = self._left[pair].tolist()
+        if (file, start, size) != self._place:
+            self._place = (file, start, size)
+            self._set = self._load(file, start, size)
+        return jaccard(self._set, self._load(*self._right[pair].tolist()))
 
     def _load(self, file: int, start: int, size: int) -> npt.NDArray[np.uint32]:
-        return np.frombuffer(os.pread(self._handles[file], size * 4, start * 4), dtype=np.uint32)
+        if file not in self._handles:
+            if len(self._handles) >= _OPEN_FILES:
+                os.close(self._handles.pop(next(iter(self._handles))))
+            self._handles[file] = os.open(self._files[file], os.O_RDONLY)
+        data = os.pread(self._handles[file], size * 4, start * 4)
+        if len(data) != size * 4:
+            raise WorkError(f"{self._files[file]} is cut short; run it again")
+        return np.frombuffer(data, dtype=np.uint32)
 
     def close(self) -> None:
-        for handle in self._handles:
+        for handle in self._handles.values():
             os.close(handle)
 
 
@@ -192,7 +205,8 @@ def _compare(context: Context, batch: Batch, earlier: Sequence[Batch], pairs: _P
     right = keys.join(places, on=["arrival", "ordinal"], how="left", maintain_order="left")
     mine = places.filter(pl.col("arrival") == batch.arrival)
     left = keys.select("mine").join(mine, left_on="mine", right_on="ordinal", how="left", maintain_order="left")
-    similarities = _Similarities(files, left, right)
+    columns = ["file", "start", "size"]
+    similarities = _Similarities(files, left.select(columns).to_numpy(), right.select(columns).to_numpy())
     threshold = context.policy.near_duplicates.threshold
     try:
         with track(f"verifying {batch.key}", 1) as progress:

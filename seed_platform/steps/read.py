@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from seed_platform.batches import Batch, BatchSource
 from seed_platform.documents import file_id
-from seed_platform.engine.base import Death
+from seed_platform.engine.base import Death, count_kill
 from seed_platform.engine.journal import Journal
 from seed_platform.errors import WorkError
 from seed_platform.filters.languages import infer_language
@@ -56,7 +56,14 @@ class _Task:
     sources: tuple[tuple[int, BatchSource], ...]
     limits: Limits
     cache: Path
-    journal: Path
+    scratch: Path
+    attempt: int = 0
+    kills: int = 0
+
+    @property
+    def journal(self) -> Path:
+        """One per attempt, so that what an earlier one left started is not blamed for a later one's death."""
+        return self.scratch / f"{self.sources[0][0]}.{self.attempt}.journal"
 
 
 @dataclass(slots=True)
@@ -75,6 +82,9 @@ def read_batch(context: Context, batch: Batch) -> Report:
         WorkError: a source that an earlier run read cannot be read any more; nothing is replaced.
     """
     scratch = context.lake.storage.scratch(f"read-{batch.key}")
+    # A killed run leaves a source started in its journal; that source is not to blame for a death in this run.
+    for stale in scratch.glob("*.journal"):
+        stale.unlink(missing_ok=True)
     cache = context.lake.storage.scratch("downloads")
     tasks = _tasks(context, batch, scratch, cache)
     read = _Read()
@@ -100,60 +110,74 @@ def _tasks(context: Context, batch: Batch, scratch: Path, cache: Path) -> list[_
             sources=tuple(numbered[start : start + size]),
             limits=limits_of(context.settings),
             cache=cache,
-            journal=scratch / f"{start}.journal",
+            scratch=scratch,
         )
         for start in range(0, len(numbered), size)
     ]
 
 
 def _reject_the_killer(task: _Task, death: Death) -> _Task:
-    """A source that kills its reader becomes a rejection, and the task starts over without it."""
-    killer = Journal(task.journal).interrupted()
+    """A source that kills its reader becomes a rejection, and the task starts over without it.
+
+    A reader killed from outside starts over with every source.
+    """
+    with Journal(task.journal) as journal:
+        killer = journal.interrupted()
+    again = replace(task, attempt=task.attempt + 1)
+    if not death.own_fault:
+        specs = [source.pinned.spec for ordinal, source in task.sources if killer in (ordinal, None)]
+        return replace(again, kills=count_kill(task.kills, death, f"the reader of {', '.join(specs)}"[:300]))
     if killer is None:
-        raise WorkError(f"a reader died outside any source (exit code {death.exit_code}); run it again")
-    return _without(task, killer, ("reader_crash", f"the reader's process died (exit code {death.exit_code})"))
-
-
-def _without(task: _Task, ordinal: int, rejected: tuple[str, str]) -> _Task:
-    return replace(
-        task,
-        sources=tuple((n, replace(s, rejected=rejected) if n == ordinal else s) for n, s in task.sources),
-        journal=task.journal.with_suffix(f".{ordinal}.journal"),
-    )
+        raise WorkError(f"a reader died outside any source ({death.cause}); run it again")
+    rejected = ("reader_crash", f"the reader's process died ({death.cause})")
+    sources = ((n, replace(source, rejected=rejected) if n == killer else source) for n, source in task.sources)
+    return replace(again, sources=tuple(sources))
 
 
 def _read_task(task: _Task) -> _Read:
-    """Read a run of sources. One that fails midway is rejected whole, and the task starts over without it."""
-    journal = Journal(task.journal)
+    """Read a run of sources. One that fails midway is rejected whole: none of its rows are in the result."""
     result = _Read()
-    with task.lake.writer(FILES, batch=task.batch) as writer:
+    with Journal(task.journal) as journal, task.lake.writer(FILES, batch=task.batch) as shared:
         for ordinal, source in task.sources:
             if source.rejected is not None:
                 result.rejections.append(_source_rejection(ordinal, source, *source.rejected))
                 continue
             journal.start(ordinal)
             try:
-                _read_source(task, ordinal, source, writer, result)
+                _read_source(task, ordinal, source, shared, result)
             except SourceError as error:
-                # Rows of this source may be in the data file already; files of a task are written again without it.
-                return _read_task(_without(task, ordinal, (error.reason, error.detail)))
+                result.rejections.append(_source_rejection(ordinal, source, error.reason, error.detail))
             journal.finish(ordinal, b"")
-    result.parts = writer.parts
+    result.parts += shared.parts
     return result
 
 
-def _read_source(task: _Task, ordinal: int, source: BatchSource, writer: PartWriter, result: _Read) -> None:
+def _read_source(task: _Task, ordinal: int, source: BatchSource, shared: PartWriter, result: _Read) -> None:
+    """Read one source and add it to the result once all of it has been read.
+
+    Rows wait in memory for the end of the source. Those of one that outgrows a row group go to data files of its own,
+    which nobody sees unless the source ends well.
+    """
     pinned = source.pinned
     rows = _Rows(source, ordinal << _SOURCE_SHIFT)
     rejected: list[dict[str, Any]] = []
+    own: PartWriter | None = None
     for entry in source_of(pinned.kind).read(pinned, task.limits, str(task.cache)):
         if isinstance(entry, Rejection):
             rejected.append(_entry_rejection(ordinal, source, entry))
             continue
         rows.add(entry)
         if rows.buffered >= task.lake.row_group_bytes:
-            writer.write(rows.take())
-    writer.write(rows.take())
+            own = own or task.lake.writer(FILES, batch=task.batch)
+            own.write(rows.take())
+    if own is None:
+        shared.write(rows.take())
+    else:
+        own.write(rows.take())
+        # What the shared file holds lies before this source, and what it will hold lies behind: the ordinals of data
+        # files must not overlap.
+        shared.close()
+        result.parts += own.close()
     result.rejections += rejected
     result.repositories.append(_repository(ordinal, source, rows, len(rejected)))
 
@@ -267,12 +291,13 @@ def _refuse_loss(lake: Lake, batch: Batch, read: _Read) -> None:
 
 def _publish(context: Context, batch: Batch, read: _Read) -> None:
     lake, commit = context.lake, context.commit
-    for table, rows in ((REPOSITORIES, read.repositories), (REJECTIONS, read.rejections)):
+    # Repositories last: they say what was read before (`_refuse_loss`), which holds only once the files are there.
+    lake.publish(FILES, read.parts, commit, batch=batch.key)
+    for table, rows in ((REJECTIONS, read.rejections), (REPOSITORIES, read.repositories)):
         with lake.writer(table, batch=batch.key) as writer:
             for chunk in _chunks(sorted(rows, key=lambda row: (row["ordinal"], row.get("path") or "")), 10_000):
                 writer.write(pa.Table.from_pylist(chunk, schema=table.columns))
         lake.publish(table, writer.parts, commit, batch=batch.key)
-    lake.publish(FILES, read.parts, commit, batch=batch.key)
 
 
 def _chunks(rows: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

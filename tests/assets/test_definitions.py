@@ -60,7 +60,7 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
     },
     _RULES: _verdict("polars", _FILES),
     _EXACT: _verdict("duckdb", _FILES, _RULES),
-    _NEAR: _verdict("numba", _FILES, _RULES, _EXACT),
+    _NEAR: _verdict("numba", _FILES, _RULES, _EXACT, _SYNTAX),
     _SYNTAX: _verdict("treesitter", _FILES, _RULES, _EXACT),
     "corpora/file_level": {
         "group": "corpora",

@@ -129,6 +129,20 @@ def test_a_folder_of_somebody_elses_is_never_touched(root: str, tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine"]
 
 
+def test_a_folder_with_another_programs_manifest_is_not_taken_for_an_export(root: str, tmp_path: Path):
+    folder = tmp_path / "extension"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("mine")
+    (folder / "manifest.json").write_text('{"manifest_version": 3}')
+    with pytest.raises(UsageError, match="not an export"):
+        _export(root, folder, overwrite=True)
+    _export(root, tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="not an export"):
+        _export(root, tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "years of work"
+
+
 def test_an_earlier_export_is_replaced_only_when_asked(root: str, tmp_path: Path):
     _export(root, tmp_path / "out")
     with pytest.raises(UsageError, match="--overwrite"):

@@ -160,3 +160,16 @@ def test_killing_the_parent_ends_the_workers(tmp_path: Path):
     parent.kill()
     parent.wait()
     assert gone(workers)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "own_fault", "cause"),
+    [
+        *((-number, True, number.name) for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGPROF)),
+        *((-number, False, number.name) for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)),
+        (3, True, "exit code 3"),
+        (-int(signal.SIGRTMIN) - 1, False, f"SIG{int(signal.SIGRTMIN) + 1}"),
+    ],
+)
+def test_a_death_says_whether_it_came_from_outside(exit_code: int, own_fault: bool, cause: str):  # noqa: FBT001
+    assert (Death(exit_code).own_fault, Death(exit_code).cause) == (own_fault, cause)

@@ -11,6 +11,7 @@ import tarfile
 import tracemalloc
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -331,3 +332,53 @@ def test_nothing_is_written_while_an_archive_is_read(tmp_path: Path, cache: Path
     monkeypatch.chdir(tmp_path)
     read(pin(path), cache)
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.tar"]
+
+
+def with_dictionary(packed: bytes, code: int) -> bytes:
+    """An .xz stream whose first block declares the dictionary of size `code` (36 is 1 GiB)."""
+    end = 12 + (packed[12] + 1) * 4
+    header = bytearray(packed[12 : end - 4])
+    assert header[2:4] == b"\x21\x01"
+    header[4] = code
+    return packed[:12] + bytes(header) + struct.pack("<I", zlib.crc32(header)) + packed[end:]
+
+
+def test_an_xz_stream_that_declares_a_huge_dictionary_is_a_bomb():
+    packed = lzma.compress(tar_bytes(FILES))
+    assert contents(items_of(with_dictionary(packed, 28))) == {name.encode(): data for name, data in FILES.items()}
+    assert reason_of(with_dictionary(packed, 36)) == "archive_bomb"
+
+
+def test_a_zstd_frame_that_declares_a_huge_window_is_a_bomb():
+    frame = b"\x28\xb5\x2f\xfd\x00" + bytes([(30 - 10) << 3]) + (1 | 100 << 3).to_bytes(3, "little") + b"a" * 100
+    assert reason_of(frame) == "archive_bomb"
+
+
+def test_the_streams_of_an_xz_file_are_one_and_a_cut_one_keeps_what_was_read():
+    data = tar_bytes({"a.py": b"a\n", "b.bin": random.Random(1).randbytes(300_000)})
+    packed = lzma.compress(data[:1000]) + b"\0" * 8 + lzma.compress(data[1000:]) + b"\0" * 4
+    assert set(contents(items_of(packed))) == {b"a.py", b"b.bin"}
+    cut = items_of(packed[:-100_000])
+    assert (set(contents(cut)), rejections(cut)[-1]) == ({b"a.py"}, ("", "corrupt_archive"))
+
+
+@pytest.mark.parametrize("declared", [0, 20, 60_000])
+def test_a_zip_directory_is_judged_before_it_is_loaded(declared: int, monkeypatch: pytest.MonkeyPatch):
+    data = bytearray(zip_bytes({f"{n}.py": b"" for n in range(20)}))
+    data[-14:-10] = struct.pack("<HH", declared, declared)
+    assert (
+        len(items_of(bytes(data), LIMITS if declared < 10_000 else replace(LIMITS, max_archive_entries=60_000))) == 20
+    )
+    monkeypatch.setattr(zipfile, "ZipInfo", None)
+    assert reason_of(bytes(data), replace(LIMITS, max_archive_entries=10)) == "archive_bomb"
+
+
+def test_a_zip64_directory_and_one_that_declares_an_absurd_size_are_judged_as_well(monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 5)
+        data = bytearray(zip_bytes({f"{n}.py": b"" for n in range(20)}))
+    assert data[-98:-94] == b"PK\x06\x06"
+    assert len(items_of(bytes(data))) == 20
+    assert reason_of(bytes(data), replace(LIMITS, max_archive_entries=19)) == "archive_bomb"
+    data[-98 + 24 : -98 + 48] = struct.pack("<QQQ", 1, 1, 1 << 40)
+    assert reason_of(bytes(data)) == "archive_bomb"

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import random
 import shutil
 import struct
 import zlib
@@ -79,7 +80,7 @@ def test_a_url_is_cloned_once_and_fetched_only_for_a_new_commit(project: Path, t
         second = pin(f"{base}/project/.git")
         assert second.revision == second_commit
         assert b"later.py" in contents(read(second, cache))
-        assert len(list(cache.iterdir())) == 1
+        assert len([path for path in cache.iterdir() if path.is_dir()]) == 1
     assert contents(read(second, cache)), "the server is gone; the clone has the commit"
     assert b"later.py" not in contents(read(first, cache))
 
@@ -230,10 +231,10 @@ def test_large_files_are_hashed_but_not_kept_and_huge_ones_not_even_loaded(proje
     small = replace(LIMITS, max_content_bytes=100)
     big = next(item for item in read(pin(project), cache, small) if item.path == b"big.txt")
     assert (big.content, big.size, big.sha256) == (None, 128, hashlib.sha256(data).hexdigest())
-    # A loose object's header alone says how large it is; this one says 300 MiB and has nothing behind it.
+    # A loose object's header alone says how large it is; this one says 65 MiB and has nothing behind it.
     blob = hashlib.sha1(b"huge").hexdigest()
     loose(project, blob).parent.mkdir(exist_ok=True)
-    loose(project, blob).write_bytes(zlib.compress(b"blob %d\0" % (300 << 20)))
+    loose(project, blob).write_bytes(zlib.compress(b"blob %d\0" % (65 << 20)))
     use_tree(project, write_tree(project, [("100644", b"huge.bin", blob)]))
     assert rejections(read(pin(project), cache)) == [("huge.bin", "too_large_to_read")]
 
@@ -304,3 +305,30 @@ def test_hooks_and_configured_filters_do_not_run(project: Path, tmp_path: Path, 
     marker.unlink(missing_ok=True)
     assert contents(read(pin(project), cache))[b"src/app.py"] == b"print(1)\n"
     assert not marker.exists()
+
+
+def test_a_clone_or_fetch_beyond_the_limit_is_ended_and_leaves_nothing(project: Path, tmp_path: Path, cache: Path):
+    small = replace(LIMITS, max_archive_bytes=100_000)
+    with serving(git_handler(tmp_path)) as url:
+        before = pin(f"{url}/project")
+        read(before, cache, small)
+        commit(project, {"big.bin": random.Random(1).randbytes(400_000)})
+        after = pin(f"{url}/project")
+        assert reason_of(read, after, cache, small) == "too_large"
+        assert read(before, cache, small)
+        assert reason_of(read, after, cache.with_name("other"), small) == "too_large"
+    assert [path.suffix for path in cache.with_name("other").iterdir()] == [".busy"]
+
+
+def test_what_a_killed_clone_or_fetch_left_in_the_cache_is_cleared(project: Path, tmp_path: Path, cache: Path):
+    with serving(git_handler(tmp_path)) as url:
+        source = pin(f"{url}/project")
+        read(source, cache)
+        clone = next(path for path in cache.iterdir() if path.is_dir())
+        (clone / "refs" / "heads" / "main.lock").touch()
+        partial, foreign = cache / f"{clone.name}.x.partial", cache / "other.x.partial"
+        partial.mkdir()
+        foreign.mkdir()
+        assert len(contents(read(source, cache))) == 2
+    assert not list(clone.rglob("*.lock"))
+    assert (partial.exists(), foreign.exists()) == (False, True)

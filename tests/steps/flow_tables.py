@@ -14,6 +14,7 @@ from seed_platform.engine.local import LocalEngine
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import FILE_LEVEL, FILES, NEAR_DUPLICATE_INDEX, REJECTIONS, REPOSITORIES, Table
 from seed_platform.policy import Policy
+from seed_platform.settings import Settings
 from seed_platform.steps.base import Context
 from seed_platform.steps.flow import STEPS, VERDICT_TABLES
 from seed_platform.steps.freshness import Flow
@@ -57,7 +58,7 @@ def work_on(lake_root: str, policy: Policy = _DEFAULTS, workers: int = 1) -> tup
     lake = lake_of(settings)
     batches = list_batches(lake)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
-    return context, Flow(STEPS, batches, policy), batches
+    return context, Flow(STEPS, batches, policy, Settings()), batches
 
 
 def shingles(text: str, width: int = 5) -> set[tuple[str, ...]]:

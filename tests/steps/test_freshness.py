@@ -16,6 +16,7 @@ from seed_platform.batches import Batch, add_batch, pin_sources
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.policy import Policy, RulesPolicy, SyntaxPolicy
+from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.flow import EXACT_DUPLICATES, FILE_LEVEL_CORPUS, NEAR_DUPLICATES, READ, RULES, STEPS, SYNTAX
 from seed_platform.steps.freshness import Flow, bring_up_to_date, load_records
@@ -68,7 +69,7 @@ def test_adding_the_same_sources_again_leaves_nothing_outstanding(done: Path):
 def test_a_syntax_threshold_makes_only_syntax_and_what_reads_it_outstanding(done: Path):
     policy = Policy(syntax=SyntaxPolicy(max_error_ratio=0.5))
     assert _outstanding(str(done / "lake"), policy) == [
-        (batch, step.name) for batch in ("first", "second") for step in (SYNTAX, FILE_LEVEL_CORPUS)
+        (batch, step.name) for batch in ("first", "second") for step in (SYNTAX, NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
     ]
 
 
@@ -81,7 +82,7 @@ def test_a_rules_threshold_leaves_reading_alone(done: Path):
 def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(done: Path):
     context, _, batches = work_on(str(done / "lake"))
     newer = [replace(step, version="next") if step is NEAR_DUPLICATES else step for step in STEPS]
-    left = Flow(newer, batches, Policy()).outstanding(load_records(context.lake))
+    left = Flow(newer, batches, Policy(), Settings()).outstanding(load_records(context.lake))
     assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name}
 
 
@@ -120,16 +121,16 @@ def test_the_fingerprints_of_a_thousand_batches_take_seconds_and_no_deep_recursi
     batches = [_batch(number) for number in range(1, 1001)]
     started = time.process_time()
     # Asked of the last batch first: nothing of those before it is known yet.
-    flow = Flow(STEPS, batches, Policy())
+    flow = Flow(STEPS, batches, Policy(), Settings())
     last = flow.fingerprint(FILE_LEVEL_CORPUS, batches[-1])
     assert len(flow.outstanding({})) == 1000 * len(STEPS)
     assert time.process_time() - started < 10
-    assert last == Flow(STEPS, batches, Policy()).fingerprint(FILE_LEVEL_CORPUS, batches[-1])
+    assert last == Flow(STEPS, batches, Policy(), Settings()).fingerprint(FILE_LEVEL_CORPUS, batches[-1])
 
 
 def test_fingerprints_differ_between_batches_and_depend_on_those_before():
     first, second, third = (_batch(number) for number in (1, 2, 3))
-    both, alone = Flow(STEPS, [first, second], Policy()), Flow(STEPS, [third, second], Policy())
+    both, alone = Flow(STEPS, [first, second], Policy(), Settings()), Flow(STEPS, [third, second], Policy(), Settings())
     assert both.fingerprint(EXACT_DUPLICATES, first) != both.fingerprint(EXACT_DUPLICATES, second)
     assert both.fingerprint(RULES, second) == alone.fingerprint(RULES, second)
     assert both.fingerprint(EXACT_DUPLICATES, second) != alone.fingerprint(EXACT_DUPLICATES, second)
@@ -146,7 +147,7 @@ def test_a_source_that_vanished_after_it_was_read_never_replaces_its_rows(done: 
     newer = [replace(step, version="next") if step is READ else step for step in STEPS]
     versions = _versions(context.lake)
     with pytest.raises(WorkError, match=r"cannot be read again \(.*fragile: missing_path\); the lake is unchanged"):
-        bring_up_to_date(context, Flow(newer, batches, Policy()), newer[0], batches[0])
+        bring_up_to_date(context, Flow(newer, batches, Policy(), Settings()), newer[0], batches[0])
     assert _versions(context.lake) == versions
     assert contents_of(root) == before
 
@@ -163,7 +164,7 @@ def test_a_run_that_ends_between_publishing_and_recording_is_not_taken_for_the_o
     context, _, batches = work_on(root, strict)
     ending = [replace(step, run=publish_and_end) if step is RULES else step for step in STEPS]
     with pytest.raises(KeyboardInterrupt):
-        bring_up_to_date(context, Flow(ending, batches, strict), ending[1], batches[0])
+        bring_up_to_date(context, Flow(ending, batches, strict, Settings()), ending[1], batches[0])
     assert outcomes_of(root) != before
     run_flow(root, [], workers=1)
     assert outcomes_of(root) == before
