@@ -89,7 +89,7 @@ def test_a_damaged_clone_in_the_cache_is_made_anew(project: Path, tmp_path: Path
     with serving(git_handler(tmp_path)) as base:
         source = pin(f"{base}/project/.git")
         before = contents(read(source, cache))
-        clone = next(cache.iterdir())
+        clone = next(path for path in cache.iterdir() if path.is_dir())
         shutil.rmtree(clone / "refs")
         (clone / "HEAD").unlink()
         assert contents(read(source, cache)) == before
