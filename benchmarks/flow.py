@@ -81,9 +81,17 @@ def print_ours(phases: Sequence[Phase]) -> None:
         for phase in phases
         if phase.name not in {"start", "adding"}
     ]
-    names = ["files", "verdicts/files/rules", "verdicts/files/exact_duplicates", "corpora/file_level"]
+    names = [
+        "files",
+        "verdicts/files/rules",
+        "verdicts/repositories/exact_duplicates",
+        "verdicts/repositories/near_duplicates",
+        "verdicts/files/repository_duplicates",
+        "verdicts/files/exact_duplicates",
+        "corpora/file_level",
+    ]
     chosen = [by_name[name] for name in names]
-    rows.append(row("reading, rules, exact duplicates, corpus", chosen, documents, size))
+    rows.append(row("reading, rules, repositories, exact duplicates, corpus", chosen, documents, size))
     rows.append(
         row("the same with adding and export", [*chosen, by_name["adding"], by_name["export"]], documents, size)
     )

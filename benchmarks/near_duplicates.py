@@ -3,11 +3,12 @@
     python benchmarks/near_duplicates.py FOLDER [--parts table,growth,batches] [--copies 1,2,4,8] [--batches 20]
                                                 [--peer-venv DIR] [--work DIR] [--sample-mb 60]
 
-FOLDER holds package folders. Ours is the step of the flow with its default policy, from files that are in the lake and
-passed the filters before it, to published verdicts. Peers get the documents that ours judged: Daft as Parquet,
-datatrove a sample as JSON Lines, both written beforehand and not timed. Growth takes nested eighths of the corpus,
-chosen file by file; a late batch is the last of equal batches chosen the same way. Prints Markdown tables. What belongs
-here: the comparison. What does not: accuracy, or the whole flow (`flow.py`).
+FOLDER holds package folders, such as `corpus.py` makes. Ours is the step of the flow with its default policy, from
+files that are in the lake and passed the filters before it, to published verdicts. Peers get the documents that ours
+judged: Daft as Parquet, datatrove a sample as JSON Lines, both written beforehand and not timed. Growth takes nested
+eighths of the corpus, chosen file by file; a late batch is the last of equal batches chosen the same way. No piece of a
+release is a near duplicate of another's as a whole, so these two may judge more documents than the first. Prints
+Markdown tables. What belongs here: the comparison. What does not: accuracy, or the whole flow (`flow.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from seed_platform.steps.flow import NEAR_DUPLICATES, STEPS
 HERE = Path(__file__).parent
 BEFORE = [step.name for step in STEPS[: STEPS.index(NEAR_DUPLICATES)]]
 COLUMNS = (
-    "", "documents", "MB", "removed", "CPU s", "wall s", "docs/CPU-s", "MB/CPU-s", "peak PSS, MB", "others' load"
+    "", "documents", "MB", "pairs verified", "removed", "CPU s", "wall s", "docs/CPU-s", "MB/CPU-s", "peak PSS, MB",
+    "others' load",
 )  # fmt: skip
 
 
@@ -74,13 +76,16 @@ def judged(lake: Path, name: str, folders: Sequence[str]) -> Phase:
     return detect(lake)
 
 
-def row(name: str, phases: Sequence[Phase], documents: int, size: int, removed: int) -> tuple[str, ...]:
-    """One row: several phases as one piece of work."""
+def row(
+    name: str, phases: Sequence[Phase], documents: int, size: int, removed: int, verified: int | None = None
+) -> tuple[str, ...]:
+    """One row: several phases as one piece of work; `verified` only for what verifies."""
     cpu, wall = sum(phase.cpu for phase in phases), sum(phase.wall for phase in phases)
     return (
         name,
         f"{documents:,}",
         f"{size / 1e6:,.1f}",
+        "" if verified is None else f"{verified:,}",
         f"{removed:,}",
         f"{cpu:.1f}",
         f"{wall:.1f}",
@@ -94,7 +99,8 @@ def row(name: str, phases: Sequence[Phase], documents: int, size: int, removed: 
 def our_row(name: str, phase: Phase) -> tuple[str, ...]:
     """A row of ours."""
     facts = phase.facts
-    return row(name, [phase], facts["documents"], facts["bytes"], facts["documents"] - facts["kept"])
+    removed = facts["documents"] - facts["kept"]
+    return row(name, [phase], facts["documents"], facts["bytes"], removed, facts.get("pairs_verified"))
 
 
 def table(work: Path, folder: Path, python: Path, sample_bytes: int) -> None:

@@ -66,6 +66,7 @@ def run(lake: Lake, settings: Settings, names: Sequence[str]) -> None:
                 documents=report.seen.documents,
                 bytes=report.seen.bytes,
                 kept=report.kept.documents,
+                **report.figures,
             )
 
 
