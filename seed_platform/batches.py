@@ -3,6 +3,9 @@
 What belongs here: the register of what has arrived. What does not: reading it (`steps/read.py`). The arrival number
 decides which of two duplicates is kept, so two processes that add batches at once must never get the same one: the
 number is a Delta application transaction, and whoever commits it second starts over.
+
+A batch is of repositories, or a reference set: what others are compared with and what is in no corpus itself. Both are
+numbered and named in one register; what has arrived as the one has not arrived as the other.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +33,9 @@ from seed_platform.progress import track
 from seed_platform.sources.base import Limits, PinnedSource, SourceError, display_path
 from seed_platform.sources.kinds import kind_of, source_of
 from seed_platform.sources.locations import without_credentials
+
+REPOSITORIES, REFERENCES = "repositories", "references"
+"""The kinds of batches."""
 
 KEY_PATTERN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 """What a batch may be called: Dagster's UI and selection syntax break on other characters (dagster#15105, #32183)."""
@@ -88,14 +95,23 @@ class Added:
     new: bool
 
 
-def list_batches(lake: Lake) -> list[Batch]:
-    """All batches in order of arrival."""
+def list_batches(lake: Lake, *, kind: str | None = REPOSITORIES) -> list[Batch]:
+    """The batches of a kind, or of any if `kind` is None, in order of arrival."""
     delta = lake.open(BATCHES)
-    return [] if delta is None else _batches_in(delta)
+    return [] if delta is None else _batches_in(delta, kind)
 
 
-def _batches_in(delta: DeltaTable) -> list[Batch]:
+def fingerprints(lake: Lake) -> dict[str, str]:
+    """Of every batch of any kind, by key: what is asked often, without the sources."""
+    delta = lake.open(BATCHES)
+    rows = [] if delta is None else delta.to_pyarrow_table(columns=["batch", "fingerprint"]).to_pylist()
+    return {row["batch"]: row["fingerprint"] for row in rows}
+
+
+def _batches_in(delta: DeltaTable, kind: str | None = None) -> list[Batch]:
     rows = pl.DataFrame(delta.to_pyarrow_table()).sort("arrival")
+    if kind is not None:
+        rows = rows.filter(pl.col("kind") == kind)
     return [
         Batch(
             key=row["batch"],
@@ -145,23 +161,28 @@ def unread_sources(lake: Lake, batches: Iterable[Batch]) -> list[Unread]:
     return sorted(whole, key=lambda each: (each.batch, each.place))
 
 
-def pin_sources(specs: Sequence[str], limits: Limits, metadata: Mapping[str, Mapping[str, Any]]) -> list[BatchSource]:
+def pin_sources(
+    specs: Sequence[str], limits: Limits, metadata: Mapping[str, Mapping[str, Any]], *, kind: str = REPOSITORIES
+) -> list[BatchSource]:
     """Look up the revision of every spec, in order; what cannot be found is kept as a rejection.
 
-    A source given twice counts once. `metadata` maps repository names, origins or specs to facts about them.
+    A source given twice counts once. `metadata` maps repository names, origins or specs to facts about them. Data sets
+    are sources of batches of `kind` "references" only.
     """
     sources: dict[str, BatchSource] = {}
     with track("looking up revisions", len(specs)) as progress:
         for spec in specs:
-            source = _pin(spec, limits, metadata)
+            source = _pin(spec, limits, metadata, datasets=kind == REFERENCES)
             sources.setdefault(source.identity(), source)
             progress.advance()
     return list(sources.values())
 
 
-def _pin(spec: str, limits: Limits, metadata: Mapping[str, Mapping[str, Any]]) -> BatchSource:
+def _pin(
+    spec: str, limits: Limits, metadata: Mapping[str, Mapping[str, Any]], *, datasets: bool = False
+) -> BatchSource:
     try:
-        pinned = source_of(kind_of(spec)).pin(spec, limits)
+        pinned = source_of(kind_of(spec, datasets=datasets)).pin(spec, limits)
     except SourceError as error:
         shown = display_path(os.fsencode(without_credentials(spec)))
         unread = PinnedSource(spec=shown, kind="", locator=shown, repository=shown, origin="", revision="")
@@ -171,13 +192,14 @@ def _pin(spec: str, limits: Limits, metadata: Mapping[str, Mapping[str, Any]]) -
 
 
 def add_batch(
-    lake: Lake, sources: Sequence[BatchSource], *, name: str | None = None, kind: str = "repositories"
+    lake: Lake, sources: Sequence[BatchSource], *, name: str | None = None, kind: str = REPOSITORIES
 ) -> Added:
     """Register a batch of pinned sources; adding the same ones again changes nothing.
 
-    A repository revision that an earlier batch holds is recorded as rejected ("already_arrived") and not read again.
-    No batch holds a source that failed when the batch was read. If one failed for one of `PASSING_REASONS`, the same
-    sources again are a new batch, with those that failed to be read.
+    A repository revision that an earlier batch holds is recorded as rejected ("already_arrived") and not read again; a
+    reference set holds all that it is given, since another one may be removed. No batch holds a source that failed when
+    the batch was read. If one failed for one of `PASSING_REASONS`, the same sources again are a new batch, with those
+    that failed to be read.
 
     Raises:
         UsageError: the name is malformed or taken, no source can be read, or all arrived before under another name.
@@ -193,11 +215,12 @@ def add_batch(
         delta = lake.open(BATCHES, create=True)
         assert delta is not None  # noqa: S101 - create=True
         known = _batches_in(delta)
-        holder, to_retry = _holders(lake, known, sources)
-        same, own = _same_batch(known, fingerprint, to_retry)
+        alike = [batch for batch in known if batch.kind == kind]
+        holder, to_retry = _holders(lake, alike, sources)
+        same, own = _same_batch(alike, fingerprint, to_retry)
         if same is not None:
             return Added(same, new=False)
-        batch = _next_batch(known, sources, holder, own, name, kind)
+        batch = _next_batch(known, sources, holder if kind == REPOSITORIES else {}, own, name, kind)
         if _commit(delta, batch):
             return Added(batch, new=True)
     raise WorkError("could not register the batch: others kept arriving first; run it again")
@@ -208,16 +231,22 @@ def _holders(
 ) -> tuple[dict[str, str], frozenset[str]]:
     """The batch that holds each of `sources` that one holds, by doc_id, and the batches that need a second try.
 
-    Those are batches with a source that failed for a passing reason and that no batch holds by now.
+    Those are batches with a source that no batch holds by now: it failed for a passing reason, or it was left out
+    because it was in a batch that has been removed.
     """
     wanted = {source.pinned.doc_id for source in sources if source.rejected is None}
     having = [batch for batch in known if any(source.pinned.doc_id in wanted for source in batch.sources)]
     unread = {(each.batch, each.place): each for each in unread_sources(lake, having)}
     holder: dict[str, str] = {}
     failed: list[tuple[str, str]] = []
+    tried = {source.pinned.doc_id for batch in having for source in batch.sources if source.rejected is None}
     for batch in having:
         for place, source in enumerate(batch.sources):
-            if source.rejected is not None or source.pinned.doc_id not in wanted:
+            if source.pinned.doc_id not in wanted:
+                continue
+            if source.rejected is not None:
+                if source.pinned.doc_id not in tried:
+                    failed.append((batch.key, source.pinned.doc_id))
                 continue
             failure = unread.get((batch.key, place))
             if failure is None:
@@ -302,6 +331,26 @@ def _commit(delta: DeltaTable, batch: Batch) -> bool:
     return True
 
 
+def remove_from_register(lake: Lake, batch: Batch) -> None:
+    """Take a batch out of the register. The next batch to arrive may get its number if it was the last one.
+
+    Raises:
+        WorkError: the commit kept conflicting.
+    """
+    for _ in range(_ATTEMPTS):
+        delta = lake.open(BATCHES)
+        if delta is None or batch.key not in fingerprints(lake):
+            return
+        # In the same application as `_commit`, so that of an addition and a removal at once one has to start over.
+        properties = CommitProperties(
+            custom_metadata={"removed": batch.key}, app_transactions=[Transaction("arrival", batch.arrival)]
+        )
+        with suppress(CommitFailedError):
+            delta.delete(f"batch = '{batch.key}'", commit_properties=properties)
+            return
+    raise WorkError(f"could not remove batch {batch.key}: others kept arriving first; run it again")
+
+
 def _source_to_json(source: BatchSource) -> dict[str, Any]:
     return {"pinned": asdict(source.pinned), "metadata": source.metadata, "rejected": source.rejected}
 
@@ -312,7 +361,9 @@ def _source_from_json(value: dict[str, Any]) -> BatchSource:
 
 
 def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
-    """Facts about repositories from a JSON Lines file: one object a line, with "repository" and e.g. "stars", "forks".
+    """Facts about repositories from a JSON Lines file: one object a line, with "repository" and what is known of it.
+
+    "stars", "forks", "commits", and "committed_at" or "pushed_at" have a meaning; whatever else there is is kept.
 
     Raises:
         UsageError: names the line that is not such an object.
@@ -332,9 +383,23 @@ def read_metadata(path: Path) -> dict[str, dict[str, Any]]:
             raise UsageError(f"{path}: line {number}: not JSON: {error.msg}") from error
         if not isinstance(value, dict) or not isinstance(value.get("repository"), str):
             raise UsageError(f'{path}: line {number}: needs an object with "repository", a name')
-        for count in ("stars", "forks"):
+        for count in ("stars", "forks", "commits"):
             number_given = value.get(count, 0)
             if type(number_given) is not int or not 0 <= number_given < 1 << 63:
                 raise UsageError(f"{path}: line {number}: {count} is not a whole number")
+        for moment in ("committed_at", "pushed_at"):
+            if moment in value and parse_moment(value[moment]) is None:
+                raise UsageError(f"{path}: line {number}: {moment} is not a date as 2024-05-01T12:00:00Z")
         found[value.pop("repository")] = value
     return found
+
+
+def parse_moment(value: object) -> datetime | None:
+    """A date and time of ISO 8601, in UTC where it names no zone; None if it is no such text."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

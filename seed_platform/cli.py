@@ -6,64 +6,44 @@ arguments, help, and calling one function. What does not: work, or how results l
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
 import sys
-import tomllib
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 import duckdb
 from deltalake.exceptions import DeltaError
-from pydantic import ValidationError
 from rich.markup import escape
 
 from seed_platform import __version__, console
-from seed_platform.batches import Batch, add_batch, find_batch, list_batches, pin_sources, read_metadata, unread_sources
+from seed_platform.batches import (
+    REPOSITORIES,
+    add_batch,
+    find_batch,
+    list_batches,
+    pin_sources,
+    read_metadata,
+    unread_sources,
+)
+from seed_platform.cli_options import json_option, lake_of, lake_option, outstanding
+from seed_platform.cli_references import reference
+from seed_platform.cli_remove import remove, yes_option
 from seed_platform.corpora.export import FORMATS, export
 from seed_platform.errors import SeedError, UsageError, WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import open_views
-from seed_platform.lineage.funnel import funnel
+from seed_platform.lineage.funnel import funnel, repository_funnel
 from seed_platform.lineage.why import why
 from seed_platform.policy import load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
-from seed_platform.steps.base import Step
-from seed_platform.steps.flow import READ, STEPS, VERDICT_TABLES
-from seed_platform.steps.freshness import Flow, load_records
+from seed_platform.steps.flow import READ, VERDICT_TABLES
 from seed_platform.steps.read import limits_of
 
-Command = Callable[..., None]
-_CORPORA = click.Choice(["file_level"])
-
-
-def _lake_option(command: Command) -> Command:
-    """`--lake ROOT` and `--policy FILE`, handed on as `settings`."""
-
-    @click.option("--lake", metavar="ROOT", help="The lake: a folder or s3://bucket/prefix. [SEED_LAKE, else ./lake]")
-    @click.option("--policy", metavar="FILE", type=click.Path(path_type=Path), help="Curation policy. [SEED_POLICY]")
-    @functools.wraps(command)
-    def with_settings(*args: Any, lake: str | None, policy: Path | None, **options: Any) -> None:  # noqa: ANN401
-        given = {name: value for name, value in (("lake", lake), ("policy", policy)) if value is not None}
-        try:
-            settings = Settings(**given)  # type: ignore[arg-type]
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise UsageError(f"setting {name} (SEED_{name.upper()} or seed.toml): {first['msg']}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"seed.toml is not TOML: {error}") from error
-        return command(*args, settings=settings, **options)
-
-    return with_settings
-
-
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document with stable keys.")
+_CORPORA = click.Choice(["file_level", "repository_level"])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -78,6 +58,7 @@ def cli() -> None:
       seed funnel
       seed why flask:src/flask/app.py
       seed export file_level ./corpus
+      seed reference add humaneval ./HumanEval.jsonl.gz#prompt+canonical_solution
     """
 
 
@@ -91,8 +72,8 @@ def batch() -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--name", help="Name of the batch. [default: its arrival number and its first repository]")
 @click.option("--metadata", type=click.Path(path_type=Path), help='JSON Lines: {"repository": …, "stars": …}')
-@_json_option
-@_lake_option
+@json_option
+@lake_option
 def batch_add(
     kind: str, sources: tuple[str, ...], name: str | None, metadata: Path | None, as_json: bool, settings: Settings
 ) -> None:
@@ -109,7 +90,7 @@ def batch_add(
     facts = read_metadata(metadata) if metadata is not None else {}
     with console.Bars() as bars, listen(bars):
         pinned = pin_sources(sources, limits_of(settings), facts)
-    added = add_batch(_lake(settings), pinned, name=name, kind=kind)
+    added = add_batch(lake_of(settings), pinned, name=name, kind=kind)
     rejected = [source for source in added.batch.sources if source.rejected is not None]
     if as_json:
         console.print_json(
@@ -134,8 +115,8 @@ def batch_add(
 
 
 @batch.command("list")
-@_json_option
-@_lake_option
+@json_option
+@lake_option
 def batch_list(as_json: bool, settings: Settings) -> None:
     """List the batches in order of arrival, and whether work on them is outstanding.
 
@@ -144,9 +125,9 @@ def batch_list(as_json: bool, settings: Settings) -> None:
       seed batch list
       seed batch list --json --lake s3://bucket/lake
     """
-    lake = _lake(settings)
+    lake = lake_of(settings)
     batches = list_batches(lake)
-    left = Counter(each.key for each, _ in _outstanding(lake, settings))
+    left = Counter(each.key for each, _ in outstanding(settings))
     if as_json:
         console.print_json(
             [
@@ -175,10 +156,31 @@ def batch_list(as_json: bool, settings: Settings) -> None:
         console.out.print("no batch yet: seed batch add repositories PATH_OR_URL …")
 
 
+@batch.command("remove")
+@click.argument("name")
+@yes_option
+@lake_option
+def batch_remove(name: str, yes: bool, settings: Settings) -> None:
+    """Remove a batch: its documents, verdicts and index, and its place in the order of arrival.
+
+    Later batches that were compared with it are outstanding then: what was dropped as a duplicate of its documents is
+    judged again by the next `seed run`. Asks first, or needs --yes where nobody can be asked.
+
+    \b
+    Examples:
+      seed batch remove 00002-flask
+      seed batch remove 00002-flask --yes && seed run
+    """
+    remove(settings, name, REPOSITORIES, yes=yes)
+
+
+cli.add_command(reference)
+
+
 @cli.command()
 @click.option("--batch", "batch_name", metavar="NAME", help="Only this batch, and earlier ones it is compared with.")
 @click.option("--select", metavar="ASSETS", help="Only these assets, and what they depend on.")
-@_lake_option
+@lake_option
 def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
     """Materialize what is outstanding, through Dagster.
 
@@ -189,7 +191,7 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
       seed run --select verdicts/files/syntax
     """
     lake = _existing_lake(settings)
-    if select is None and not _outstanding(lake, settings):
+    if select is None and not outstanding(settings):
         console.out.print("everything is up to date")
         return
     # Dagster takes a second to import, which is not spent to find that there is nothing to do.
@@ -207,7 +209,7 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
 
 def _tell_unread(lake: Lake, read: set[str]) -> None:
     """One line for each source that failed in this run; those that failed when added were told then."""
-    for each in unread_sources(lake, [batch for batch in list_batches(lake) if batch.key in read]):
+    for each in unread_sources(lake, [batch for batch in list_batches(lake, kind=None) if batch.key in read]):
         told = f"{each.spec}: {each.reason}" + (f" ({each.detail})" if each.detail else "")
         hint = "; add it again to retry" if each.passing else ""
         console.err.print(f"[yellow]rejected[/] {escape(told + hint)}", soft_wrap=True)
@@ -217,8 +219,8 @@ def _tell_unread(lake: Lake, read: set[str]) -> None:
 @click.argument("corpus", type=_CORPORA, default="file_level")
 @click.option("--batch", "batch_names", metavar="NAME", multiple=True, help="Only this batch; may be repeated.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also save the picture as PNG.")
-@_json_option
-@_lake_option
+@json_option
+@lake_option
 def funnel_command(
     corpus: str, batch_names: tuple[str, ...], plot: Path | None, as_json: bool, settings: Settings
 ) -> None:
@@ -227,15 +229,16 @@ def funnel_command(
     \b
     Examples:
       seed funnel
+      seed funnel repository_level
       seed funnel file_level --batch 00001-flask --plot funnel.png
     """
-    del corpus
     lake = _existing_lake(settings)
     known = list_batches(lake)
     chosen = [find_batch(known, name).key for name in batch_names] or None
     connection = _views(lake, settings)
-    counted = funnel(connection, load_policy(settings.policy).file_level, chosen)
-    _tell_outstanding(lake, settings)
+    count = repository_funnel if corpus == "repository_level" else funnel
+    counted = count(connection, load_policy(settings.policy).file_level, chosen)
+    _tell_outstanding(settings)
     if as_json:
         console.print_json(counted.to_json())
     else:
@@ -248,20 +251,21 @@ def funnel_command(
 
 
 @cli.command("why")
-@click.argument("document", metavar="REPO:PATH|DOC_ID")
-@_json_option
-@_lake_option
+@click.argument("document", metavar="REPO[@REVISION][:PATH]|DOC_ID")
+@json_option
+@lake_option
 def why_command(document: str, as_json: bool, settings: Settings) -> None:
-    """Tell the whole story of one document: where it came from and what every filter said.
+    """Tell the whole story of one file or repository: where it came from and what every filter said.
 
     \b
     Examples:
       seed why flask:src/flask/app.py
       seed why flask@3.0.0:src/flask/app.py
+      seed why flask
       seed why 9f86d081884c7d659a2feaa0c55ad015
     """
     lake = _existing_lake(settings)
-    _tell_outstanding(lake, settings)
+    _tell_outstanding(settings)
     story = why(_views(lake, settings), document, load_policy(settings.policy).file_level)
     if as_json:
         console.print_json(story.to_json())
@@ -274,8 +278,8 @@ def why_command(document: str, as_json: bool, settings: Settings) -> None:
 @click.argument("destination", type=click.Path(path_type=Path))
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="parquet", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export in DEST.")
-@_json_option
-@_lake_option
+@json_option
+@lake_option
 def export_command(
     corpus: str, destination: Path, file_format: str, overwrite: bool, as_json: bool, settings: Settings
 ) -> None:
@@ -286,11 +290,12 @@ def export_command(
       seed export file_level ./corpus
       python -c "import datasets; print(datasets.load_dataset('./corpus'))"
     """
-    del corpus
+    if corpus == "repository_level":
+        raise UsageError("repository_level has no export yet: its files are not packed; see the view repository_level")
     lake = _existing_lake(settings)
     policy = load_policy(settings.policy)
     batches = list_batches(lake)
-    pending = [f"{step.name} of {each.key}" for each, step in _outstanding(lake, settings)]
+    pending = [f"{step.name} of {each.key}" for each, step in outstanding(settings)]
     if pending:
         raise WorkError(f"{len(pending)} results are outstanding ({pending[0]}, …): seed run first")
     with console.Bars() as bars, listen(bars):
@@ -314,12 +319,12 @@ def export_command(
 @click.option(
     "--limit", default=100, show_default=True, type=click.IntRange(min=0), help="Most rows to print; 0 for all."
 )
-@_json_option
-@_lake_option
+@json_option
+@lake_option
 def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
     """Ask the lake in SQL (DuckDB), read-only.
 
-    Views: batches, repositories, files, rejections, verdicts, materializations, file_level.
+    Views: batches, repositories, files, rejections, verdicts, materializations, file_level, repository_level.
 
     \b
     Examples:
@@ -358,7 +363,7 @@ def _distinct(names: list[str]) -> list[str]:
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
-@_lake_option
+@lake_option
 def ui(host: str, port: int, settings: Settings) -> None:
     """Start Dagster's webserver and daemon on the committed dagster.yaml and workspace.yaml.
 
@@ -373,7 +378,7 @@ def ui(host: str, port: int, settings: Settings) -> None:
     _require_free(host, port)
     home = prepare_home(settings)
     workspace = deployment_file("workspace.yaml")
-    os.environ["SEED_LAKE"] = _lake(settings).root
+    os.environ["SEED_LAKE"] = lake_of(settings).root
     if settings.policy is not None:
         os.environ["SEED_POLICY"] = str(settings.policy.absolute())
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -413,7 +418,7 @@ def policy_group() -> None:
 
 
 @policy_group.command("show")
-@_lake_option
+@lake_option
 def policy_show(settings: Settings) -> None:
     """Print the policy in force, defaults included, as YAML that can be edited and given as --policy.
 
@@ -429,25 +434,16 @@ def policy_show(settings: Settings) -> None:
     sys.stdout.write(f"# policy {policy.digest()[:16]}\n{text}")
 
 
-def _lake(settings: Settings) -> Lake:
-    return Lake(settings.lake, row_group_bytes=settings.row_group_bytes, part_bytes=settings.part_bytes)
-
-
 def _existing_lake(settings: Settings) -> Lake:
-    lake = _lake(settings)
+    lake = lake_of(settings)
     if not list_batches(lake):
         raise UsageError(f"{lake.root} has no batch yet: seed batch add repositories PATH_OR_URL … (or give --lake)")
     return lake
 
 
-def _outstanding(lake: Lake, settings: Settings) -> list[tuple[Batch, Step]]:
-    flow = Flow(STEPS, list_batches(lake), load_policy(settings.policy), settings)
-    return flow.outstanding(load_records(lake))
-
-
-def _tell_outstanding(lake: Lake, settings: Settings) -> None:
+def _tell_outstanding(settings: Settings) -> None:
     """A lake holds the verdicts of the policy that ran last; say so where that is not the one asked about."""
-    left = len(_outstanding(lake, settings))
+    left = len(outstanding(settings))
     if left:
         console.err.print(f"[yellow]{left} results are outstanding under this policy; next: seed run[/]")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from rich.table import Table
 from seed_platform.batches import Batch
 from seed_platform.lineage.funnel import Funnel
 from seed_platform.lineage.why import Story
+from seed_platform.steps.base import Report
 
 # Output that is not a terminal has no width of its own; 80 columns would fold paths and reasons.
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140
@@ -95,10 +96,27 @@ def show_batches(batches: Sequence[Batch], outstanding: dict[str, int]) -> None:
     out.print(table)
 
 
+def show_references(batches: Sequence[Batch], reports: Mapping[str, Report]) -> None:
+    """The reference sets in order of arrival, with what was read of each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("arrival", "reference set", "documents", "bytes", "rejected", "added"):
+        table.add_column(column, justify="left" if column in ("reference set", "added") else "right")
+    for batch in batches:
+        report = reports.get(batch.key)
+        if report is None:
+            held = ("[yellow]not read yet[/]", "", "")
+        else:
+            number = sum(report.failures.values())
+            held = (f"{report.kept.documents:,}", size(report.kept.bytes), f"{number:,}" if number else "")
+        table.add_row(str(batch.arrival), batch.key, *held, f"{batch.created_at:%Y-%m-%d %H:%M}")
+    out.print(table)
+
+
 def show_funnel(funnel: Funnel) -> None:
     """The funnel as a table and a picture, then by language, then what never became a document."""
     documents, sizes = funnel.documents, funnel.bytes
-    out.print(f"\n[bold]{funnel.corpus}[/]: {documents.kept:,} of {documents.seen:,} files kept")
+    noun = "repositories" if funnel.corpus == "repository_level" else "files"
+    out.print(f"\n[bold]{funnel.corpus}[/]: {documents.kept:,} of {documents.seen:,} {noun} kept")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "documents", "bytes", "tokens*", ""):
         table.add_column(column, justify="right" if column else "left")
@@ -135,38 +153,65 @@ def _show_languages(funnel: Funnel, most: int = 12) -> None:
     if len(named) > most:
         kept = sum(flows[0].kept for _, flows in named[most:])
         table.add_row(f"{len(named) - most} more", "", f"{kept:,}", "", "")
-    out.print()
-    out.print(table)
+    if named:
+        out.print()
+        out.print(table)
 
 
 def show_story(story: Story) -> None:
     """The story of one document, as a person would ask for it."""
     document = story.document
-    if document["kind"] == "repository":
-        place = f"at {document['revision'][:12]} from {document['origin']}"
-        out.print(f"[bold]{escape(document['repository'])}[/] {escape(place)}")
-        names = ("source", "spec", "batch", "files", "bytes", "rejected", "stars", "forks", "license_files")
-        _show_facts(document, names)
-        return
     if document["kind"] == "rejection":
-        place = escape(f"{document['repository']}:{document['path']}")
+        place = document["repository"] or document["spec"]
+        place = escape(place if document["path"] is None else f"{place}:{document['path']}")
         out.print(f"[bold]{place}[/] never became a document: {document['reason']}")
         _show_facts(document, ("detail", "spec", "batch"))
         return
+    is_file = document["kind"] == "file"
+    name = f"{document['repository']}:{document['path']}" if is_file else document["repository"]
     verdict = {True: "[green]kept[/]", False: "[red]dropped[/]", None: "[yellow]not judged yet[/]"}[story.kept]
-    out.print(f"[bold]{escape(document['repository'])}:{escape(document['path'])}[/] is {verdict}")
+    if document["reference_set"]:
+        verdict = f"in the reference set [bold]{document['reference_set']}[/], which is in no corpus"
+    out.print(f"[bold]{escape(name)}[/] is {verdict}")
     if story.matches > 1:
         out.print(f"[bright_black]{story.matches} documents have this name; this is the last that arrived[/]")
-    facts = {**document, "size": size(document["bytes"]), "sha256": document["content_sha256"]}
-    if story.repository:
-        facts["from"] = f"{story.repository['origin']} at {document['revision'][:20]} ({story.repository['source']})"
-    _show_facts(facts, ("doc_id", "from", "batch", "language", "size", "encoding", "sha256"))
+    if is_file:
+        _show_file(story)
+    else:
+        _show_repository(document)
     for each in story.verdicts:
-        out.print(_verdict_line(each))
+        out.print(_verdict_line(each, overlap=not is_file or each["filter"] == "repository_duplicates"))
     number, some = story.duplicates
     if number:
         more = f" and {number - len(some)} more" if number > len(some) else ""
         out.print(f"  {number} dropped as duplicates of it: {escape(', '.join(some))}{more}")
+
+
+def _show_file(story: Story) -> None:
+    document = story.document
+    facts = {**document, "size": size(document["bytes"]), "sha256": document["content_sha256"]}
+    if story.repository:
+        facts["from"] = f"{story.repository['origin']} at {document['revision'][:20]} ({story.repository['source']})"
+        if story.repository["kept_repository"]:
+            facts["copy"] = f"its repository is dropped as {_copy_of(story.repository)}"
+    _show_facts(facts, ("doc_id", "from", "copy", "batch", "language", "size", "encoding", "sha256"))
+
+
+def _show_repository(document: dict[str, Any]) -> None:
+    facts = {**document, "from": f"{document['origin']} at {document['revision'][:20]}"}
+    facts["size"] = f"{document['files']:,} files, {size(document['bytes'])}"
+    if document["kept_files"] is not None:
+        facts["size"] += f"; the rules keep {document['kept_files']:,} files"
+    if document["kept_repository"]:
+        facts["instead"] = _copy_of(document)
+    names = ("doc_id", "from", "instead", "source", "spec", "batch", "size", "rejected", "stars", "forks", "commits")
+    _show_facts(facts, (*names, "committed_at", "license_files"))
+
+
+def _copy_of(repository: dict[str, Any]) -> str:
+    """What is kept instead of a repository that is a copy, in a few words."""
+    kept = repository["kept_repository"]
+    return f"a copy of {kept['name'] or kept['doc_id']}, overlap {kept['overlap']:.4g}"
 
 
 def _show_facts(values: dict[str, Any], names: Sequence[str]) -> None:
@@ -175,7 +220,7 @@ def _show_facts(values: dict[str, Any], names: Sequence[str]) -> None:
             out.print(f"  [bright_black]{name:<9}[/] {escape(str(values[name]))}")
 
 
-def _verdict_line(verdict: dict[str, Any]) -> str:
+def _verdict_line(verdict: dict[str, Any], *, overlap: bool) -> str:
     mark = "[green]✓[/]" if verdict["keep"] else "[red]✗[/]"
     parts = [f"  {mark} [bold]{verdict['filter']}[/]"]
     if verdict["reason"]:
@@ -184,7 +229,7 @@ def _verdict_line(verdict: dict[str, Any]) -> str:
         relation = "nearest kept document" if verdict["keep"] else "of"
         parts.append(f"{relation} {escape(verdict['related'])}")
     if verdict["score"] is not None:
-        parts.append(f"score {verdict['score']:.4g}")
+        parts.append(f"{'overlap' if overlap else 'score'} {verdict['score']:.4g}")
     if verdict["evidence"]:
         parts.append(escape(", ".join(f"{key} {value}" for key, value in verdict["evidence"].items())))
     parts.append(f"[bright_black](version {verdict['filter_version']}, run {verdict['run_id'][:8]})[/]")

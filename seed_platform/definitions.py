@@ -16,7 +16,7 @@ from seed_platform.automation.sensors import batch_arrivals
 def build_definitions(*, lake: LakeResource | None = None, engine: EngineResource | None = None) -> dg.Definitions:
     """The definitions, with the lake and the engine of the settings unless others are given."""
     return dg.Definitions(
-        assets=[github.read_repositories, *github.verdict_assets, github.file_level, reports.file_level_funnel],
+        assets=[*github.ASSETS, reports.file_level_funnel],
         sensors=[
             batch_arrivals,
             dg.AutomationConditionSensorDefinition(

@@ -43,6 +43,34 @@ class RulesPolicy(Section):
     """Drop files that say they were generated, lock files and minified files."""
 
 
+PreferenceName = Literal["stars", "forks", "commits", "recency", "name"]
+"""What one repository can be better than another in."""
+
+
+class RepositoryDuplicatesPolicy(Section):
+    """Which repositories are copies of a kept one, and which of several copies is kept. Reasons: decision 0006.
+
+    Shares are of the distinct contents of a repository's files that the rules keep. All three limits must be reached.
+    """
+
+    overlap: float = Field(0.8, gt=0, le=1)
+    """Least share of the bytes that must also be in the kept repository."""
+    contents_overlap: float = Field(0.5, ge=0, le=1)
+    """Least share of the number of contents, so that one large file that many embed makes nobody a copy."""
+    shared_contents: int = Field(3, ge=1)
+    """Least number of contents in common, so that a handful of files that everybody has makes nobody a copy."""
+    prefer: tuple[PreferenceName, ...] = ("stars", "forks", "commits", "recency", "name")
+    """What decides within a batch which copy is kept, the most important first: the most stars, forks and commits, the
+    latest commit, the first name in the alphabet. Unknown counts least; the order in the batch decides last."""
+
+    @field_validator("prefer")
+    @classmethod
+    def _each_once(cls, value: tuple[PreferenceName, ...]) -> tuple[PreferenceName, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("names something twice")
+        return value
+
+
 class NearDuplicatesPolicy(Section):
     """MinHash over word shingles, every removal verified. The paper names the method only; defaults: decision 0005."""
 
@@ -119,14 +147,20 @@ class SyntaxPolicy(Section):
         return value
 
 
-FileFilterName = Literal["rules", "exact_duplicates", "syntax", "near_duplicates"]
+FileFilterName = Literal["rules", "repository_duplicates", "exact_duplicates", "syntax", "near_duplicates"]
 """The filters over files. A name that is none of them would silently select nothing."""
 
 
 class FileLevelPolicy(Section):
     """The file-level corpus: which filters a file must pass, in the order in which a drop is attributed."""
 
-    filters: tuple[FileFilterName, ...] = ("rules", "exact_duplicates", "syntax", "near_duplicates")
+    filters: tuple[FileFilterName, ...] = (
+        "rules",
+        "repository_duplicates",
+        "exact_duplicates",
+        "syntax",
+        "near_duplicates",
+    )
     """The filters, cheapest first. Each looks at what those before it keep, so a corpus can leave out the last ones."""
     bytes_per_token: float = Field(3.5, gt=0)
     """For the token estimates that reports show until a tokenizer counts them."""
@@ -146,6 +180,7 @@ class Policy(Section):
     version: int = Field(1, ge=1, le=1)
     """Version of this schema."""
     rules: RulesPolicy = RulesPolicy()
+    repository_duplicates: RepositoryDuplicatesPolicy = RepositoryDuplicatesPolicy()
     near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
     syntax: SyntaxPolicy = SyntaxPolicy()
     file_level: FileLevelPolicy = FileLevelPolicy()

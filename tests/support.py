@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from seed_platform.batches import add_batch, list_batches, pin_sources
+from seed_platform.batches import REFERENCES, add_batch, list_batches, pin_sources
 from seed_platform.engine.local import LocalEngine
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import open_views
@@ -22,6 +22,7 @@ from seed_platform.steps.base import Context
 from seed_platform.steps.flow import STEPS, VERDICT_TABLES
 from seed_platform.steps.freshness import Done, Flow, bring_up_to_date, load_records
 from seed_platform.steps.read import limits_of
+from seed_platform.steps.references import read_references
 
 _SYLLABLES = tuple("ba ce di fo gu ka le mi no pu ra se ti vo xa zen tor lin mar pel dos gan hol fer".split(" "))  # noqa: SIM905
 _DEFAULTS = Policy()
@@ -118,8 +119,10 @@ def run_flow(
     lake = lake_of(settings)
     if specs:
         add_batch(lake, pin_sources(specs, limits_of(settings), {}), name=name)
-    flow = Flow(STEPS, list_batches(lake), policy, Settings())
+    references = list_batches(lake, kind=REFERENCES)
+    flow = Flow(STEPS, list_batches(lake), policy, Settings(), references=references)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
+    read_references(context, flow)
     return [bring_up_to_date(context, flow, step, batch) for batch, step in flow.outstanding(load_records(lake))]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import lake_of, make_repository, settings_of
 
-from seed_platform.batches import Added, add_batch, find_batch, list_batches, pin_sources, read_metadata
+from seed_platform.batches import Added, add_batch, find_batch, list_batches, parse_moment, pin_sources, read_metadata
 from seed_platform.errors import UsageError
 from seed_platform.lake.lake import Lake
 from seed_platform.steps.read import limits_of
@@ -181,6 +182,9 @@ def test_metadata_is_found_by_name_origin_or_spec(lake_root: str, one: Path, two
         ('{"repository": "a", "forks": -1}\n', 1),
         ('{"repository": "a", "forks": 9223372036854775808}\n', 1),
         ('{"repository": "a", "stars": 1.5}\n', 1),
+        ('{"repository": "a", "commits": "9"}\n', 1),
+        ('{"repository": "a", "pushed_at": 1714564800}\n', 1),
+        ('{"repository": "a", "committed_at": "yesterday"}\n', 1),
     ],
 )
 def test_a_wrong_line_of_metadata_is_named(tmp_path: Path, text: str, line: int):
@@ -188,6 +192,21 @@ def test_a_wrong_line_of_metadata_is_named(tmp_path: Path, text: str, line: int)
     path.write_text(text)
     with pytest.raises(UsageError, match=rf"repos\.jsonl: line {line}: "):
         read_metadata(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-05-01T12:00:00Z", datetime(2024, 5, 1, 12, tzinfo=UTC)),
+        ("2024-05-01T12:00:00+02:00", datetime(2024, 5, 1, 10, tzinfo=UTC)),
+        ("2024-05-01", datetime(2024, 5, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_moment_is_read_in_utc_if_it_names_no_zone(text: object, moment: datetime | None):
+    assert parse_moment(text) == moment
 
 
 def test_metadata_may_hold_any_character_that_json_may(tmp_path: Path):

@@ -6,17 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import yaml
+from calls import Seed, is_one_line
+from repository_world import world
 from support import edited, make_repository, python_source, run_flow, views
 
-from seed_platform.cli import cli, main
+from seed_platform.cli import cli
 from seed_platform.documents import DOC_ID_LENGTH
 from seed_platform.policy import Policy, load_policy
 
@@ -29,38 +29,6 @@ _FILES = {
     "data.bin": b"\0\1",
     "other.py": python_source(2, 40),
 }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a call ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever the command prints
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Seed = Callable[..., Outcome]
-
-
-@pytest.fixture
-def seed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Seed:
-    """Calls the command in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["seed", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +44,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     run_flow(str(folder / "lake"), [str(project)], name="first")
     run_flow(str(folder / "lake"), [str(again)], name="second")
     return str(folder / "lake")
-
-
-def _is_one_line(outcome: Outcome, code: int, *words: str) -> bool:
-    """Whether the call ended in one line for a person; progress of the work before it may stand above."""
-    assert outcome.code == code
-    assert outcome.out == ""
-    *progress, line = outcome.err.splitlines()
-    assert all("━" in shown for shown in progress)
-    assert line.startswith("seed: ")
-    for word in words:
-        assert word in line
-    return True
 
 
 @pytest.mark.parametrize(
@@ -112,14 +68,18 @@ def _is_one_line(outcome: Outcome, code: int, *words: str) -> bool:
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(seed: Seed, tmp_path: Path, arguments: list[str], words: list[str]):
     (tmp_path / "a.py").write_text("x = 1\n")
-    assert _is_one_line(seed(*arguments), 2, *words)
+    assert is_one_line(seed(*arguments), 2, *words)
     assert not (tmp_path / "lake").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["why", "project"], ["REPOSITORY:PATH"]),
+        (["why", "project:"], ["REPOSITORY:PATH"]),
+        (["why", ":src/kept.py"], ["REPOSITORY:PATH"]),
+        (["why", "projekt"], ["projekt", "did you mean project?"]),
+        (["why", "project@0000000"], ["project has no revision 0000000"]),
+        (["export", "repository_level", "out"], ["repository_level", "no export yet"]),
         (["why", "f" * DOC_ID_LENGTH], ["no document has the id"]),
         (["why", "projekt:src/kept.py"], ["projekt", "there are: project"]),
         (["why", "project:lib/kept.py"], ["did you mean src/kept.py?"]),
@@ -138,26 +98,26 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(seed: Seed, tmp_path: Path, ar
     ],
 )
 def test_a_wrong_question_is_one_line_and_exit_code_2(seed: Seed, root: str, arguments: list[str], words: list[str]):
-    assert _is_one_line(seed(*arguments, "--lake", root), 2, *words)
+    assert is_one_line(seed(*arguments, "--lake", root), 2, *words)
     assert not Path("out.csv").exists()
 
 
 def test_work_that_cannot_be_done_is_one_line_and_exit_code_1(seed: Seed, root: str, tmp_path: Path):
     make_repository(tmp_path / "new", {"a.py": "x = 1\n"})
     assert seed("batch", "add", "repositories", "new").code == 0
-    assert _is_one_line(seed("export", "file_level", "out"), 1, "outstanding", "seed run")
+    assert is_one_line(seed("export", "file_level", "out"), 1, "outstanding", "seed run")
     (tmp_path / "file").write_text("x")
-    assert _is_one_line(seed("batch", "add", "repositories", "new", "--lake", "file/lake"), 1, "file/lake")
-    assert _is_one_line(seed("export", "file_level", "file/out", "--lake", root), 1)
+    assert is_one_line(seed("batch", "add", "repositories", "new", "--lake", "file/lake"), 1, "file/lake")
+    assert is_one_line(seed("export", "file_level", "file/out", "--lake", root), 1)
 
 
 def test_a_wrong_setting_is_named(seed: Seed, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SEED_WORKERS", "none")
-    assert _is_one_line(seed("batch", "list"), 2, "SEED_WORKERS")
+    assert is_one_line(seed("batch", "list"), 2, "SEED_WORKERS")
     monkeypatch.delenv("SEED_WORKERS")
     for text in ("workers = \n", "colour = 'red'\n"):
         Path("seed.toml").write_text(text)
-        assert _is_one_line(seed("batch", "list"), 2, "seed.toml")
+        assert is_one_line(seed("batch", "list"), 2, "seed.toml")
 
 
 def test_exit_codes_and_lines_are_the_same_from_a_shell(root: str, tmp_path: Path):
@@ -344,7 +304,7 @@ def test_export_says_what_it_wrote(seed: Seed, root: str):
     assert done["documents"] == 4
     for shard in done["shards"]:
         assert (Path("out") / shard).is_file()
-    assert _is_one_line(seed("export", "file_level", "out", "--lake", root), 2, "--overwrite")
+    assert is_one_line(seed("export", "file_level", "out", "--lake", root), 2, "--overwrite")
     assert seed("export", "file_level", "out", "--overwrite", "--lake", root).code == 0
 
 
@@ -371,4 +331,85 @@ def test_the_policy_shown_can_be_edited_and_given_back(seed: Seed, tmp_path: Pat
     assert load_policy(Path("policy.yaml")) == Policy()
     assert seed("policy", "show", "--policy", "policy.yaml").out == shown
     Path("policy.yaml").write_text(shown.replace("threshold: 0.7", "threshold: seven"))
-    assert _is_one_line(seed("policy", "show", "--policy", "policy.yaml"), 2, "policy.yaml: line", "threshold")
+    assert is_one_line(seed("policy", "show", "--policy", "policy.yaml"), 2, "policy.yaml: line", "threshold")
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A lake of repositories that copy each other."""
+    return world(tmp_path_factory.mktemp("copies"))
+
+
+def test_why_of_a_dropped_repository_names_the_kept_one_and_the_overlap(seed: Seed, copies: str):
+    story = _why(seed, copies, "fork")
+    assert (story["kept"], story["document"]["kind"], story["repository"]) == (False, "repository", None)
+    exact, near = story["verdicts"]
+    assert (exact["keep"], near["keep"], near["reason"]) == (True, False, "near_duplicate")
+    assert near["related"].startswith("lib@")
+    assert near["evidence"]["own_files"] == 2
+    instead = story["document"]["kept_repository"]
+    assert instead == {"doc_id": near["related_doc_id"], "name": near["related"], "overlap": near["score"]}
+    told = seed("why", "fork", "--lake", copies).out
+    assert f"a copy of {near['related']}, overlap {near['score']:.4g}" in told
+    assert _why(seed, copies, story["doc_id"]) == story
+    assert _why(seed, copies, f"fork@{story['document']['revision'][:8]}") == story
+
+
+def test_why_of_a_copy_of_a_dropped_repository_names_the_one_that_is_kept_in_the_end(seed: Seed, copies: str):
+    story = _why(seed, copies, "fork_of_fork")
+    (exact,) = story["verdicts"]
+    assert exact["related"].startswith("fork@")
+    fork = _why(seed, copies, "fork")["document"]["kept_repository"]
+    assert story["document"]["kept_repository"] == fork
+
+
+def test_why_of_a_kept_repository_tells_what_was_dropped_for_it(seed: Seed, copies: str):
+    story = _why(seed, copies, "lib")
+    assert (story["kept"], story["document"]["kept_repository"]) == (True, None)
+    assert story["duplicates"]["count"] == 5
+    assert {name.partition("@")[0] for name in story["duplicates"]["examples"]} == {
+        "fork", "mirror", "moved", "snapshot", "popular"
+    }  # fmt: skip
+    assert story["document"]["kept_files"] == 16
+    void = _why(seed, copies, "void")
+    assert (void["kept"], void["verdicts"][0]["reason"]) == (False, "no_files")
+
+
+def test_why_of_a_file_dropped_with_its_repository_names_both(seed: Seed, copies: str):
+    story = _why(seed, copies, "snapshot:copied/src/m3.py")
+    rules, verdict = story["verdicts"]
+    assert (story["kept"], rules["keep"], verdict["filter"]) == (False, True, "repository_duplicates")
+    assert (verdict["reason"], verdict["related"].partition("@")[0]) == ("repository_duplicate", "lib")
+    assert verdict["evidence"]["path"] == "src/m3.py"
+    assert story["repository"]["kept"] is False
+    assert story["repository"]["verdicts"][1]["score"] == verdict["score"]
+    told = seed("why", "snapshot:copied/src/m3.py", "--lake", copies).out
+    assert f"overlap {verdict['score']:.4g}" in told
+    kept = _why(seed, copies, "lib:src/m3.py")
+    assert kept["doc_id"] == verdict["evidence"]["same_content"]
+    assert kept["duplicates"]["count"] == 6
+
+
+def test_why_of_any_file_of_a_dropped_repository_says_so(seed: Seed, copies: str):
+    story = _why(seed, copies, "snapshot:main.py")
+    assert (story["kept"], story["repository"]["kept"]) == (True, False)
+    assert "its repository is dropped as a copy of lib@" in seed("why", "snapshot:main.py", "--lake", copies).out
+
+
+def test_why_of_an_unknown_repository_offers_names_like_it(seed: Seed, copies: str):
+    assert is_one_line(seed("why", "snapshod", "--lake", copies), 2, "did you mean snapshot")
+    assert is_one_line(seed("why", "snapshod:main.py", "--lake", copies), 2, "did you mean snapshot")
+
+
+def test_why_of_a_source_that_was_never_read_tells_the_rejection(seed: Seed, tmp_path: Path):
+    make_repository(tmp_path / "good", {"a.py": "x = 1\n"})
+    run_flow(str(tmp_path / "lake"), [str(tmp_path / "good"), str(tmp_path / "gone")], workers=1)
+    story = _why(seed, str(tmp_path / "lake"), "gone")
+    assert (story["doc_id"], story["kept"], story["document"]["reason"]) == (None, False, "missing_path")
+
+
+def test_the_funnel_of_repositories_has_the_keys_of_the_other(seed: Seed, root: str, copies: str):
+    counted = seed("funnel", "repository_level", "--json", "--lake", copies).json
+    assert set(counted) == set(seed("funnel", "--json", "--lake", root).json)
+    assert counted["documents"]["dropped"]["near_duplicates"] == {"near_duplicate": 4}
+    assert "4 of 12 repositories kept" in seed("funnel", "repository_level", "--lake", copies).out

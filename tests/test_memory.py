@@ -28,7 +28,7 @@ from seed_platform.lake.lake import Lake
 from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context
-from seed_platform.steps.flow import EXACT_DUPLICATES, READ, RULES, STEPS
+from seed_platform.steps.flow import EXACT_DUPLICATES, STEPS
 from seed_platform.steps.freshness import Flow, bring_up_to_date
 from seed_platform.steps.read import limits_of
 
@@ -39,7 +39,7 @@ if __name__ == "__main__":
     add_batch(lake, pin_sources([source], limits_of(settings), {}))
     flow = Flow(STEPS, list_batches(lake), Policy(), Settings())
     context = Context(lake, LocalEngine(1), settings, Policy(), "run")
-    for step in (READ, RULES, EXACT_DUPLICATES):
+    for step in STEPS[: STEPS.index(EXACT_DUPLICATES) + 1]:
         print(bring_up_to_date(context, flow, step, flow.batches[0]).report.seen.bytes)
 """
 
@@ -76,7 +76,7 @@ def _peaks(folder: Path, size: int) -> tuple[int, int]:
     told, _ = started.communicate()
     assert started.returncode == 0
     seen = [int(line) for line in told.split()]
-    assert len(seen) == 3
+    assert len(seen) == 6
     assert min(seen) >= size - MIB
     return main_peak, worker_peak
 

@@ -34,6 +34,9 @@ def _load(tmp_path: Path, text: str | bytes) -> Policy:
         ),
         ("file_level:\n  filters:\n    - rules\n    - sintax\n", 4, "file_level.filters.1"),
         ("file_level:\n  filters: rules\n", 2, "file_level.filters"),
+        ("repository_duplicates:\n  overlap: 0\n", 2, "repository_duplicates.overlap"),
+        ("repository_duplicates:\n  prefer: [stars, fame]\n", 2, "repository_duplicates.prefer.1"),
+        ("repository_duplicates:\n  prefer: [stars, stars]\n", 2, "repository_duplicates.prefer"),
         ("rules: 7\n", 1, "rules"),
         ("version: 2\n", 1, "version"),
         ("- rules\n", 1, "(top level)"),
@@ -77,6 +80,10 @@ _CHANGES = [
     ("rules", "max_line_length", 1),
     ("rules", "drop_vendored", False),
     ("rules", "drop_generated", False),
+    ("repository_duplicates", "overlap", 0.9),
+    ("repository_duplicates", "contents_overlap", 0.0),
+    ("repository_duplicates", "shared_contents", 1),
+    ("repository_duplicates", "prefer", ["name"]),
     ("near_duplicates", "shingle_words", 4),
     ("near_duplicates", "permutations", 128),
     ("near_duplicates", "rows", 5),
@@ -95,7 +102,7 @@ _CHANGES = [
 def test_the_digest_changes_with_any_value_and_only_that_sections(section: str, field: str, value: object):
     changed = Policy.model_validate({section: {field: value}})
     assert changed.digest() != Policy().digest()
-    for name in ("rules", "near_duplicates", "syntax", "file_level"):
+    for name in ("rules", "repository_duplicates", "near_duplicates", "syntax", "file_level"):
         same = getattr(changed, name).digest() == getattr(Policy(), name).digest()
         assert same == (name != section)
 
@@ -112,7 +119,7 @@ def test_a_policy_cannot_be_changed_after_it_was_hashed():
 
 
 @pytest.mark.parametrize(
-    "filters", ["[]", "[syntax]", "[rules, syntax]", "[rules, rules]", "[exact_duplicates, rules]"]
+    "filters", ["[]", "[syntax]", "[rules, syntax]", "[rules, rules]", "[rules, exact_duplicates]"]
 )
 def test_a_corpus_takes_the_first_filters_of_the_chain_and_no_others(tmp_path: Path, filters: str):
     path = tmp_path / "policy.yaml"

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 import dagster as dg
 
 from seed_platform.assets.resources import EngineResource, LakeResource
-from seed_platform.batches import find_batch, list_batches
+from seed_platform.batches import REFERENCES, find_batch, list_batches
 from seed_platform.errors import SeedError
 from seed_platform.lake.lake import Lake
 from seed_platform.lineage.checks import Outcome
@@ -64,7 +64,8 @@ def run_check(
 def _prepare(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> tuple[Context, Flow]:
     settings, tables, policy = lake.settings(), lake.lake(), lake.curation_policy()
     work = Context(tables, engine.engine(settings), settings, policy, context.run_id)
-    return work, Flow(STEPS, list_batches(tables), policy, settings)
+    references = list_batches(tables, kind=REFERENCES)
+    return work, Flow(STEPS, list_batches(tables), policy, settings, references=references)
 
 
 class _RunLog:
@@ -118,6 +119,8 @@ def metadata(done: Done) -> dict[str, dg.MetadataValue]:
     for prefix, tallies in (("dropped", report.dropped), ("noted", report.noted)):
         for reason, tally in sorted(tallies.items()):
             values[f"{prefix}/{reason}"] = dg.MetadataValue.int(tally.documents)
+    for name, number in sorted(report.figures.items()):
+        values[name] = dg.MetadataValue.int(number)
     for reason, number in sorted(report.failures.items()):
         values[f"rejected/{reason}"] = dg.MetadataValue.int(number)
     return values

@@ -1,4 +1,4 @@
-"""Assets of the file-level flow: repositories and files as they arrived, verdicts on files, the file-level corpus.
+"""Assets of repositories: they and their files as they arrived, verdicts on both, and the two corpora made of them.
 
 Every asset body is a few lines: the work is in `steps/`. What belongs here: keys, groups, checks, descriptions.
 """
@@ -12,24 +12,45 @@ from seed_platform.assets.resources import EngineResource, LakeResource
 from seed_platform.automation.conditions import when_outstanding
 from seed_platform.automation.partitions import repository_batches
 from seed_platform.lake.lake import Lake
-from seed_platform.lineage import checks
+from seed_platform.lineage import checks, near_duplicate_checks, repository_checks
 from seed_platform.policy import load_policy
 from seed_platform.settings import Settings
-from seed_platform.steps import exact_duplicates, judge, near_duplicates
+from seed_platform.steps import (
+    exact_duplicates,
+    judge,
+    near_duplicates,
+    repository_duplicates,
+    repository_near_duplicates,
+)
 from seed_platform.steps.base import Step
-from seed_platform.steps.flow import FILE_LEVEL_CORPUS, FILTERS, READ
+from seed_platform.steps.flow import (
+    FILE_LEVEL_CORPUS,
+    FILTERS,
+    READ,
+    REPOSITORY_EXACT_DUPLICATES,
+    REPOSITORY_LEVEL_CORPUS,
+    REPOSITORY_NEAR_DUPLICATES,
+)
 
 FILES = dg.AssetKey(["github", "files"])
 REPOSITORIES = dg.AssetKey(["github", "repositories"])
 FILE_LEVEL = dg.AssetKey(["corpora", "file_level"])
+REPOSITORY_LEVEL = dg.AssetKey(["corpora", "repository_level"])
 
 REQUIRES = {
     "rules": judge.RULES.requires,
+    "repository_duplicates": repository_duplicates.REQUIRES,
     "exact_duplicates": exact_duplicates.REQUIRES,
     "near_duplicates": near_duplicates.REQUIRES,
     "syntax": judge.SYNTAX.requires,
 }
-_KINDS = {"rules": "polars", "exact_duplicates": "duckdb", "near_duplicates": "numba", "syntax": "treesitter"}
+_KINDS = {
+    "rules": "polars",
+    "repository_duplicates": "duckdb",
+    "exact_duplicates": "duckdb",
+    "near_duplicates": "numba",
+    "syntax": "treesitter",
+}
 _OWNERS = ["team:data"]
 
 
@@ -73,16 +94,24 @@ def _result(name: str, outcome: checks.Outcome) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=outcome.passed, check_name=name, metadata=dict(outcome.numbers))
 
 
-def _step_asset(step: Step, *, group: str, kind: str, check_name: str, check: Check) -> dg.AssetsDefinition:
-    """An asset that runs `step` and then asks `check` of what was published."""
+def _inputs(step: Step) -> list[dg.AssetKey]:
+    """What a step reads, as assets: reading makes two, and only what is about repositories looks at the first."""
+    about_repositories = "repositor" in step.name
+    read = [FILES, REPOSITORIES] if about_repositories else [FILES]
+    others = [dg.AssetKey(name.split("/")) for name in step.inputs if name != READ.name]
+    return [*(read if READ.name in step.inputs else []), *others]
+
+
+def _step_asset(step: Step, *, group: str, kind: str, asked: dict[str, Check]) -> dg.AssetsDefinition:
+    """An asset that runs `step` and then asks the checks `asked`, by name, of what was published."""
 
     @dg.asset(
         key=key_of(step),
-        deps=[FILES if name == READ.name else dg.AssetKey(name.split("/")) for name in step.inputs],
+        deps=_inputs(step),
         partitions_def=repository_batches,
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=when_outstanding(),
-        check_specs=[dg.AssetCheckSpec(check_name, asset=key_of(step), blocking=True)],
+        check_specs=[dg.AssetCheckSpec(name, asset=key_of(step), blocking=True) for name in asked],
         group_name=group,
         kinds={kind, "deltalake"},
         owners=_OWNERS,
@@ -91,8 +120,8 @@ def _step_asset(step: Step, *, group: str, kind: str, check_name: str, check: Ch
     )
     def run(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run_step(context, lake, engine, step)
-        outcome = run_check(context, lake, engine, step, check)
-        return dg.MaterializeResult(check_results=[_result(check_name, outcome)])
+        outcomes = {name: run_check(context, lake, engine, step, check) for name, check in asked.items()}
+        return dg.MaterializeResult(check_results=[_result(name, outcome) for name, outcome in outcomes.items()])
 
     return run
 
@@ -101,8 +130,51 @@ def _conserved(name: str) -> Check:
     return lambda lake, settings, batches: checks.conserved(lake, settings, name, REQUIRES[name], batches)
 
 
+def _conserved_repositories(name: str, requires: tuple[str, ...]) -> Check:
+    return lambda lake, settings, batches: checks.conserved(lake, settings, name, requires, batches, "repositories")
+
+
+def _overlaps(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
+    policy = load_policy(settings.policy).repository_duplicates
+    return repository_checks.overlaps_hold(lake, settings, policy, batches)
+
+
+def _verified(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
+    policy = load_policy(settings.policy).near_duplicates
+    return near_duplicate_checks.removals_are_verified(lake, settings, policy, batches)
+
+
+_FURTHER: dict[str, dict[str, Check]] = {
+    "repository_duplicates": {"dropped_files_are_kept_elsewhere": repository_checks.dropped_files_are_kept_elsewhere},
+    "near_duplicates": {"removals_are_verified": _verified},
+}
+repository_verdict_assets = [
+    _step_asset(
+        REPOSITORY_EXACT_DUPLICATES,
+        group="verdicts",
+        kind="duckdb",
+        asked={
+            "verdicts_are_conserved": _conserved_repositories("exact_duplicates", ()),
+            "dropped_repositories_equal_a_kept_one": repository_checks.trees_are_equal,
+        },
+    ),
+    _step_asset(
+        REPOSITORY_NEAR_DUPLICATES,
+        group="verdicts",
+        kind="duckdb",
+        asked={
+            "verdicts_are_conserved": _conserved_repositories("near_duplicates", repository_near_duplicates.REQUIRES),
+            "dropped_repositories_overlap_a_kept_one": _overlaps,
+        },
+    ),
+]
 verdict_assets = [
-    _step_asset(step, group="verdicts", kind=_KINDS[name], check_name="verdicts_are_conserved", check=_conserved(name))
+    _step_asset(
+        step,
+        group="verdicts",
+        kind=_KINDS[name],
+        asked={"verdicts_are_conserved": _conserved(name), **_FURTHER.get(name, {})},
+    )
     for name, step in FILTERS.items()
 ]
 
@@ -118,6 +190,20 @@ file_level = _step_asset(
     FILE_LEVEL_CORPUS,
     group="corpora",
     kind="polars",
-    check_name="no_two_documents_share_content",
-    check=_unique_where_asked,
+    asked={"no_two_documents_share_content": _unique_where_asked},
 )
+repository_level = _step_asset(
+    REPOSITORY_LEVEL_CORPUS,
+    group="corpora",
+    kind="polars",
+    asked={"repositories_are_accounted_for": repository_checks.repositories_are_accounted_for},
+)
+
+ASSETS: list[dg.AssetsDefinition] = [
+    read_repositories,
+    *repository_verdict_assets,
+    *verdict_assets,
+    file_level,
+    repository_level,
+]
+"""All of them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +18,24 @@ import dagster as dg
 from seed_platform.assets import github, reports
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
 from seed_platform.automation.partitions import put_in_order
-from seed_platform.batches import Batch, find_batch, list_batches
+from seed_platform.batches import REFERENCES, Batch, find_batch, list_batches
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.locks import only_run
 from seed_platform.lake.storage import Storage
 from seed_platform.policy import load_policy
 from seed_platform.settings import Settings
-from seed_platform.steps.base import Step
+from seed_platform.steps.base import Context, Step
 from seed_platform.steps.flow import STEPS
 from seed_platform.steps.freshness import Flow, load_records
+from seed_platform.steps.references import read_references
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_ASSETS: list[dg.AssetsDefinition] = [github.read_repositories, *github.verdict_assets, github.file_level]
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """What was computed: (batch, step) pairs; empty if everything was up to date."""
+    """What was computed: (batch or reference set, step) pairs; empty if everything was up to date."""
 
     computed: list[tuple[str, str]]
 
@@ -83,29 +84,42 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
         raise UsageError("no batch has arrived yet: seed batch add repositories PATH_OR_URL …")
     steps = _selected(select)
     last = find_batch(batches, batch) if batch is not None else batches[-1]
-    flow = Flow(STEPS, batches, load_policy(settings.policy), settings)
+    references = list_batches(lake.lake(), kind=REFERENCES)
+    flow = Flow(STEPS, batches, load_policy(settings.policy), settings, references=references)
     todo = [
         (each, step)
         for each, step in flow.outstanding(load_records(lake.lake()))
         if each.arrival <= last.arrival and step in steps
     ]
+    read: list[tuple[str, str]] = []
     if todo:
         prepare_home(settings)
         with only_run(lake.lake().storage, "launch"):
+            context = Context(
+                lake.lake(), EngineResource().engine(settings), settings, lake.curation_policy(), uuid.uuid4().hex
+            )
+            read = [(done.report.batch, done.report.step) for done in read_references(context, flow)]
             _materialize(lake, batches, todo)
     wanted = [(each.key, step.name) for each, step in todo]
     still = {(each.key, step.name) for each, step in flow.outstanding(load_records(lake.lake()))}
     left = [pair for pair in wanted if pair in still]
     if left:
         raise WorkError(f"{len(left)} results were not computed, such as {left[0][1]} of batch {left[0][0]}")
-    return Launched(wanted)
+    return Launched([*read, *wanted])
+
+
+def follow_register(settings: Settings) -> None:
+    """Make the partitions of the lake's Dagster instance those of its register."""
+    prepare_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        put_in_order(instance, list_batches(LakeResource(root=settings.lake).lake()))
 
 
 def _selected(select: str | None) -> list[Step]:
     if select is None:
         return list(STEPS)
     try:
-        chosen = dg.AssetSelection.from_string(select).upstream().resolve(_ASSETS)
+        chosen = dg.AssetSelection.from_string(select).upstream().resolve(github.ASSETS)
     except dg.DagsterError as error:
         raise UsageError(f"--select {select!r} is not an asset selection: {str(error).splitlines()[0]}") from error
     steps = [step for step in STEPS if github.key_of(step) in chosen]
@@ -123,7 +137,7 @@ def _materialize(lake: LakeResource, batches: Sequence[Batch], todo: Sequence[tu
     with dg.DagsterInstance.get() as instance:
         put_in_order(instance, batches)
         result = dg.materialize(
-            _ASSETS,
+            github.ASSETS,
             selection=dg.AssetSelection.assets(*keys),
             instance=instance,
             resources={"lake": lake, "engine": EngineResource(), "io_manager": RefusingIOManager()},

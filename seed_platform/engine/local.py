@@ -31,6 +31,8 @@ _preloaded = ["seed_platform.engine.preload"]
 _context.set_forkserver_preload(_preloaded)
 
 _PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_FREE_BYTES = 64 << 20
 
 
 def preload(*modules: str) -> None:
@@ -148,6 +150,7 @@ def _serve(function: Callable[[Any], Any], connection: Connection, parent: int) 
     # A grammar that crashes must not leave a core file wherever the user happens to be.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _die_with(parent)
+    _keep_freed_memory()
     # The terminal sends Ctrl-C to the whole group; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
@@ -167,6 +170,15 @@ def _serve(function: Callable[[Any], Any], connection: Connection, parent: int) 
         except Exception as error:  # noqa: BLE001 - an answer or error that cannot be pickled
             told = WorkError(f"{function.__name__} gave what cannot be sent: {error!r}")
             connection.send((told, None, answer[2]))
+
+
+def _keep_freed_memory() -> None:
+    """Have the allocator keep some freed memory: to get the same arrays anew for each row group costs a tenth more."""
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
+        if mallopt is not None:
+            mallopt(_M_MMAP_THRESHOLD, _KEPT_FREE_BYTES // 2)
+            mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE_BYTES)
 
 
 def _die_with(parent: int) -> None:

@@ -1,125 +1,31 @@
-"""MinHash over word shingles, compiled: the kernels that near-duplicate detection spends its time in.
+"""MinHash, compiled: signatures, the bands that find candidates, and sketches that estimate similarity.
 
-What belongs here: text in, numbers out, with no notion of documents, batches or verdicts. Signatures have the values
-of `datasketch.MinHash` (scheme "affine32") for the same shingle hashes and seed, so its users can read our index.
-
-A *word* is a maximal run of ASCII letters, digits, underscores and non-ASCII bytes of the UTF-8 text. A *shingle* is
-`width` consecutive words; a text of fewer words, but at least one, is one shingle. A text without words has none, and
-resembles nothing.
+Signatures have the values of `datasketch.MinHash` (scheme "affine32") for the same shingle hashes and seed, so its
+users can make theirs from the sets in our index. What belongs here: sets and texts in, numbers out, with no notion of
+batches or verdicts. What does not: shingles (`shingles.py`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import int64, njit, types, uint8, uint32, uint64
+from numba import njit, types, uint8, uint32, uint64
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-Hashes = npt.NDArray[np.uint32]
-Bytes = npt.NDArray[np.uint8]
+from seed_platform.filters.shingles import BASE, Bounds, Bytes, Hashes, distinct, hash_shingles
 
-# Odd constants with well-spread bits: one for the polynomial over words, two for mixing.
-_BASE = np.uint64(0x9E3779B97F4A7C15)
-_MIX = np.uint64(0xD6E8FEB86659FD93)
+Keys = npt.NDArray[np.uint64]
+
 _FNV_PRIME = np.uint64(0x100000001B3)
 _BLOCK = 1024
-
-
-@intrinsic
-def _load64(typing_context, array, position):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG001
-    """The 8 bytes of `array` at `position` as a little-endian number; numba itself has no unaligned load."""
-
-    def generate(context, builder, signature_, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        data = context.make_array(signature_.args[0])(context, builder, arguments[0]).data
-        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(64).as_pointer())
-        value = builder.load(pointer)
-        value.align = 1
-        return value
-
-    return types.uint64(array, types.uint64), generate
-
-
-@njit(cache=True, nogil=True)
-def _word_bounds(text: Bytes, start: int, size: int, is_word: Bytes, bounds: npt.NDArray[np.int64]) -> int:
-    """Write where each word of `text[start : start + size]` begins and ends to `bounds`; returns how many words.
-
-    Two passes without branches: the first vectorizes, the second stores at each byte and moves on at each change.
-    """
-    for i in range(size):
-        byte = text[start + i]
-        letter = uint8(uint8(byte | uint8(32)) - uint8(97)) < uint8(26)
-        digit = uint8(byte - uint8(48)) < uint8(10)
-        is_word[i] = uint8(letter | digit | (byte == uint8(95)) | (byte >= uint8(128)))
-    changes = uint64(0)
-    before = uint8(0)
-    for i in range(size):
-        bounds[changes] = start + i
-        changes += uint64(is_word[i] ^ before)
-        before = is_word[i]
-    if before:
-        bounds[changes] = start + size
-        changes += uint64(1)
-    return int64(changes >> uint64(1))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _word_hash(text: Bytes, start: np.uint64, end: np.uint64) -> np.uint64:
-    """A 64-bit hash of the bytes `text[start:end]`, eight at a time."""
-    left = end - start
-    h = left * _BASE
-    while left > uint64(8):
-        h = (h ^ _load64(text, start)) * _MIX
-        h ^= h >> uint64(32)
-        start += uint64(8)
-        left -= uint64(8)
-    if start + uint64(8) <= uint64(len(text)):
-        last = _load64(text, start) & (uint64(0xFFFFFFFFFFFFFFFF) >> (uint64(64) - left * uint64(8)))
-    else:  # a load would leave the buffer
-        last = uint64(0)
-        for i in range(left):
-            last |= uint64(text[start + uint64(i)]) << (uint64(8) * uint64(i))
-    h = (h ^ last) * _MIX
-    return h ^ (h >> uint64(32))
-
-
-@njit(cache=True, nogil=True)
-def _shingle_hashes(  # noqa: PLR0913, PLR0917 - scratch arrays belong to the caller, who has many texts
-    text: Bytes, start: int, size: int, width: int, is_word: Bytes, bounds: npt.NDArray[np.int64], out: Hashes
-) -> int:
-    """Write the hash of each shingle of `text[start : start + size]` to `out`, repeats included; returns how many."""
-    words = _word_bounds(text, start, size, is_word, bounds)
-    ring = np.zeros(width, dtype=np.uint64)
-    # BASE^width, which the oldest word of the window has been multiplied with when it leaves.
-    leaving = uint64(1)
-    for _ in range(width):
-        leaving *= _BASE
-    rolling = uint64(0)
-    slot = 0
-    count = 0
-    for k in range(words):
-        word = _word_hash(text, uint64(bounds[2 * k]), uint64(bounds[2 * k + 1]))
-        rolling = rolling * _BASE + word - leaving * ring[slot]
-        ring[slot] = word
-        slot = slot + 1 if slot + 1 < width else 0
-        if k + 1 >= width:
-            out[count] = _finish(rolling)
-            count += 1
-    if 0 < words < width:
-        out[0] = _finish(rolling)
-        count = 1
-    return count
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _finish(h: np.uint64) -> np.uint32:
-    """Spread 64 bits and keep 32 from the middle."""
-    h ^= h >> uint64(32)
-    h *= _MIX
-    h ^= h >> uint64(32)
-    return uint32(h >> uint64(16))
+_VECTOR = 64
+_TILE = 32
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -132,6 +38,44 @@ def _mix(h: np.uint32) -> np.uint32:
     return uint32(h ^ (h >> uint32(16)))
 
 
+@intrinsic
+def _tile(typing_context, mixed, count, a, b, out, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG001, PLR0913, PLR0917
+    """The least value of 32 permutations from `first` on over the first `count` of `mixed`, into the same of `out`.
+
+    The least values stay in registers while the shingles pass by; as a loop over permutations that reduces over
+    shingles, numba's compiler vectorizes it too, and is a quarter slower.
+    """
+
+    def generate(context, builder, signature_, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        vector = ir.VectorType(ir.IntType(32), _TILE)
+        nothing = ir.Constant(vector, ir.Undefined)
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), _TILE), [0] * _TILE)
+
+        def data(number: int) -> Any:  # noqa: ANN401 - an instruction of LLVM
+            return context.make_array(signature_.args[number])(context, builder, arguments[number]).data
+
+        def at(number: int) -> Any:  # noqa: ANN401 - an instruction of LLVM
+            return builder.bitcast(builder.gep(data(number), [arguments[5]]), vector.as_pointer())
+
+        factors, offsets, start = (builder.load(at(number)) for number in (2, 3, 4))
+        for each in (factors, offsets, start):
+            each.align = 4
+        least = cgutils.alloca_once(builder, vector)
+        builder.store(start, least)
+        shingles = data(0)
+        with cgutils.for_range(builder, arguments[1]) as loop:
+            one = builder.insert_element(
+                nothing, builder.load(builder.gep(shingles, [loop.index])), ir.Constant(ir.IntType(32), 0)
+            )
+            value = builder.add(builder.mul(builder.shuffle_vector(one, nothing, zeros), factors), offsets)
+            known = builder.load(least)
+            builder.store(builder.select(builder.icmp_unsigned("<", value, known), value, known), least)
+        builder.store(builder.load(least), at(4)).align = 4
+        return context.get_dummy_value()
+
+    return types.none(mixed, types.int64, a, b, out, types.int64), generate
+
+
 @njit(cache=True, nogil=True)
 def _signature(shingles: Hashes, a: Hashes, b: Hashes, out: Hashes) -> None:
     """The least value of each permutation over the shingles, into `out`; all ones if there are none."""
@@ -139,40 +83,26 @@ def _signature(shingles: Hashes, a: Hashes, b: Hashes, out: Hashes) -> None:
     block = np.empty(_BLOCK, dtype=np.uint32)
     for start in range(0, len(shingles), _BLOCK):
         size = min(_BLOCK, len(shingles) - start)
+        # The block stays in the first-level cache for all permutations.
         for i in range(size):
             block[i] = _mix(shingles[start + i])
-        for k in range(len(a)):
-            # A reduction over the block vectorizes; the block stays in the first-level cache for all permutations.
-            least = out[k]
-            factor, offset = a[k], b[k]
+        whole = len(a) // _TILE * _TILE
+        for first in range(0, whole, _TILE):
+            _tile(block, size, a, b, out, first)
+        for k in range(whole, len(a)):
             for i in range(size):
-                value = uint32(factor * block[i] + offset)
-                least = min(least, value)
-            out[k] = least
+                out[k] = min(out[k], uint32(a[k] * block[i] + b[k]))
 
 
 @njit(cache=True, nogil=True)
-def _band_hashes(signature: Hashes, rows: int, out: npt.NDArray[np.int64]) -> None:
+def _band_keys(signature: Hashes, rows: int, out: Keys) -> None:
     """One 64-bit hash for each band of `rows` signature values."""
     for band in range(len(out)):
-        h = uint64(band + 1) * _BASE
+        h = uint64(band + 1) * BASE
         for row in range(rows):
             h = (h ^ uint64(signature[band * rows + row])) * _FNV_PRIME
             h ^= h >> uint64(29)
-        out[band] = np.int64(h * _BASE)
-
-
-@njit(cache=True, nogil=True)
-def _intersection(a: Hashes, b: Hashes) -> int:
-    """How many values two sorted arrays without repeats share."""
-    i = j = shared = 0
-    while i < len(a) and j < len(b):
-        x, y = a[i], b[j]
-        if x == y:
-            shared += 1
-        i += x <= y
-        j += y <= x
-    return shared
+        out[band] = h * BASE
 
 
 @cache
@@ -185,20 +115,6 @@ def permutations(count: int, seed: int) -> tuple[Hashes, Hashes]:
     return halves * np.uint32(2) + np.uint32(1), offsets
 
 
-def shingle_hashes(text: Bytes, width: int) -> Hashes:
-    """The 32-bit hashes of the shingles of a text's UTF-8 bytes, in order of appearance, repeats included."""
-    size = len(text)
-    is_word, bounds = np.empty(size, dtype=np.uint8), np.empty(size + 1, dtype=np.int64)
-    out = np.empty(size // 2 + 1, dtype=np.uint32)
-    return out[: _shingle_hashes(text, 0, size, width, is_word, bounds, out)]
-
-
-def shingle_set(text: Bytes, width: int) -> Hashes:
-    """The distinct shingle hashes, sorted."""
-    values = np.sort(shingle_hashes(text, width))
-    return values[np.concatenate(([True], values[1:] != values[:-1]))] if len(values) else values
-
-
 def signature(shingles: Hashes, count: int, seed: int) -> Hashes:
     """The MinHash signature of a set of shingle hashes: `count` values."""
     out = np.empty(count, dtype=np.uint32)
@@ -206,62 +122,121 @@ def signature(shingles: Hashes, count: int, seed: int) -> Hashes:
     return out
 
 
-def band_hashes(values: Hashes, rows: int) -> npt.NDArray[np.int64]:
+def band_keys(values: Hashes, rows: int) -> Keys:
     """One hash per band of `rows` consecutive signature values; values beyond the last whole band are not used."""
-    out = np.empty(len(values) // rows, dtype=np.int64)
-    _band_hashes(values, rows, out)
+    out = np.empty(len(values) // rows, dtype=np.uint64)
+    _band_keys(values, rows, out)
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What is kept of many texts.
+
+    Attributes:
+        bounds: (texts + 1) where each text's set begins in `sets`, and where the last one ends.
+        sets: the distinct shingle hashes of each text, sorted, one text after the other.
+        sketches: (texts, permutations) the lowest byte of each signature value.
+        keys: (texts, bands) band hashes; undefined for a text without shingles.
+    """
+
+    bounds: Bounds
+    sets: Hashes
+    sketches: npt.NDArray[np.uint8]
+    keys: Keys
+
+
 @njit(cache=True, nogil=True)
-def _all_bands(  # noqa: PLR0913, PLR0917 - the inner loop over texts of `bands_of_texts`
+def _sign(  # noqa: PLR0913, PLR0917 - the inner loop over texts of `sign_texts`
     data: Bytes,
-    offsets: npt.NDArray[np.int64],
+    offsets: Bounds,
+    chosen: Bounds,
     width: int,
     a: Hashes,
     b: Hashes,
     rows: int,
-    found: npt.NDArray[np.bool_],
-    bands: npt.NDArray[np.int64],
+    bounds: Bounds,
+    sets: Hashes,
+    sketches: npt.NDArray[np.uint8],
+    keys: Keys,
 ) -> None:
     longest = 0
-    for i in range(len(offsets) - 1):
+    for i in chosen:
         longest = max(longest, offsets[i + 1] - offsets[i])
-    is_word, bounds = np.empty(longest, dtype=np.uint8), np.empty(longest + 1, dtype=np.int64)
+    tail, edges = np.empty(_VECTOR, dtype=np.uint8), np.empty(longest + 1, dtype=np.int64)
+    words = np.empty(longest // 2 + 1, dtype=np.uint64)
     shingles = np.empty(longest // 2 + 1, dtype=np.uint32)
+    table = np.empty(5 * (longest // 2 + 1) + 2 * _VECTOR, dtype=np.uint32)
     values = np.empty(len(a), dtype=np.uint32)
-    for i in range(len(offsets) - 1):
-        count = _shingle_hashes(data, offsets[i], offsets[i + 1] - offsets[i], width, is_word, bounds, shingles)
-        found[i] = count > 0
-        if count > 0:
-            _signature(shingles[:count], a, b, values)
-            _band_hashes(values, rows, bands[i])
+    bounds[0] = 0
+    for k in range(len(chosen)):
+        start, size = offsets[chosen[k]], offsets[chosen[k] + 1] - offsets[chosen[k]]
+        count = hash_shingles(data, start, size, width, tail, edges, words, shingles)
+        found = distinct(shingles, count, table, sets[bounds[k] :]) if count > 0 else 0
+        bounds[k + 1] = bounds[k] + found
+        _signature(sets[bounds[k] : bounds[k + 1]], a, b, values)
+        for p in range(len(a)):
+            sketches[k, p] = uint8(values[p])
+        _band_keys(values, rows, keys[k])
 
 
-def bands_of_texts(
-    data: Bytes, offsets: npt.NDArray[np.int64], width: int, permutation: tuple[Hashes, Hashes], rows: int
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """The band hashes of many texts in one call.
+def sign_texts(
+    data: Bytes, offsets: Bounds, chosen: Bounds, width: int, permutation: tuple[Hashes, Hashes], rows: int
+) -> Signed:
+    """Walk once over the chosen ones of many texts.
 
     Args:
         data: the texts' UTF-8 bytes, one after the other.
         offsets: where each text begins, and where the last one ends: texts + 1 numbers.
+        chosen: which texts, ascending.
         width: words in a shingle.
         permutation: as `permutations` gives it.
         rows: signature values in a band.
-
-    Returns:
-        Which texts have any shingle, and their band hashes: (texts, bands), undefined for those that have none.
     """
-    texts = len(offsets) - 1
-    found = np.zeros(texts, dtype=np.bool_)
-    bands = np.empty((texts, len(permutation[0]) // rows), dtype=np.int64)
-    _all_bands(data, offsets, width, *permutation, rows, found, bands)
-    return found, bands
+    count = len(permutation[0])
+    most = int(((offsets[chosen + 1] - offsets[chosen]) // 2 + 2).sum())
+    bounds = np.empty(len(chosen) + 1, dtype=np.int64)
+    sets = np.empty(most, dtype=np.uint32)
+    sketches = np.empty((len(chosen), count), dtype=np.uint8)
+    keys = np.empty((len(chosen), count // rows), dtype=np.uint64)
+    _sign(data, offsets, chosen, width, *permutation, rows, bounds, sets, sketches, keys)
+    return Signed(bounds, sets[: bounds[-1]].copy(), sketches, keys)
 
 
-def jaccard(a: Hashes, b: Hashes) -> float:
-    """The Jaccard similarity of two sorted sets; 0 if both are empty."""
-    shared = _intersection(a, b)
-    union = len(a) + len(b) - shared
-    return shared / union if union else 0.0
+@intrinsic
+def _equal64(typing_context, one, i, other, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG001
+    """How many of the 64 bytes of `one` at `i` are those of `other` at `j`."""
+
+    def generate(context, builder, signature_, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        vector = ir.VectorType(ir.IntType(8), _VECTOR)
+
+        def load(array: int, position: int) -> Any:  # noqa: ANN401 - an instruction of LLVM
+            data = context.make_array(signature_.args[array])(context, builder, arguments[array]).data
+            value = builder.load(builder.bitcast(builder.gep(data, [arguments[position]]), vector.as_pointer()))
+            value.align = 1
+            return value
+
+        equal = builder.icmp_unsigned("==", load(0, 1), load(2, 3))
+        return builder.ctpop(builder.bitcast(equal, ir.IntType(64)))
+
+    return types.uint64(one, types.uint64, other, types.uint64), generate
+
+
+@njit(cache=True, nogil=True)
+def equal_bytes(one: Bytes, i: int, other: Bytes, j: int, size: int) -> int:
+    """How many of `size` bytes from `one[i]` on are the same as those from `other[j]` on."""
+    count = 0
+    whole = size // _VECTOR * _VECTOR
+    for k in range(0, whole, _VECTOR):
+        count += _equal64(one, uint64(i + k), other, uint64(j + k))
+    for k in range(whole, size):
+        count += one[i + k] == other[j + k]
+    return count
+
+
+def least_equal(permutation_count: int, similarity: float) -> int:
+    """How many bytes two sketches share at least where the estimated Jaccard similarity is `similarity` or more.
+
+    Two different signature values have the same lowest byte with a chance of 1 in 256.
+    """
+    return int(np.ceil(permutation_count * (similarity + (1 - similarity) / 256)))

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -214,6 +216,7 @@ class Lake:
             delta = self.open(table, create=True)
             assert delta is not None  # noqa: S101 - create=True
             try:
+                _add_new_columns(delta, table)
                 delta.create_write_transaction(
                     adds,
                     mode="overwrite",
@@ -256,15 +259,35 @@ class Lake:
         self, table: Table, part: Part, columns: Sequence[str], *, first: int = 0, last: int = (1 << 63) - 1
     ) -> Iterator[pl.DataFrame]:
         """Stream one data file, a row group at a time; groups wholly outside ordinals [first, last] are skipped."""
+        for group in self.read_arrow(table, part, columns, first=first, last=last):
+            yield pl.DataFrame(group)
+
+    def read_arrow(
+        self,
+        table: Table,
+        part: Part,
+        columns: Sequence[str],
+        *,
+        first: int = 0,
+        last: int = (1 << 63) - 1,
+        ordinals: npt.NDArray[np.int64] | None = None,
+    ) -> Iterator[pa.Table]:
+        """`read` for kernels that want the bytes of texts as they lie.
+
+        Groups whose range has none of `ordinals` (ascending) are skipped as well: rejected files often stand together.
+        """
         with self.storage.open(f"{table.name}/{part.path}", "rb") as file:
             parquet = pq.ParquetFile(file)
             order = parquet.schema_arrow.get_field_index("ordinal")
             for group in range(parquet.num_row_groups):
                 if order >= 0:
                     bounds = parquet.metadata.row_group(group).column(order).statistics
-                    if bounds is not None and (bounds.max < first or bounds.min > last):
-                        continue
-                yield pl.DataFrame(parquet.read_row_group(group, columns=list(columns), use_threads=False))
+                    if bounds is not None:
+                        if bounds.max < first or bounds.min > last:
+                            continue
+                        if ordinals is not None and not _any_between(ordinals, bounds.min, bounds.max):
+                            continue
+                yield parquet.read_row_group(group, columns=list(columns), use_threads=False)
 
     def column(self, table: Table, columns: Sequence[str], **partition: str) -> pl.DataFrame:
         """Narrow columns of a whole partition in memory, ordered by ordinal. Not for text."""
@@ -272,6 +295,20 @@ class Lake:
         if frames:
             return pl.concat(frames)
         return pl.DataFrame(pa.table({name: pa.array([], table.columns.field(name).type) for name in columns}))
+
+
+def _any_between(ordinals: npt.NDArray[np.int64], low: int, high: int) -> bool:
+    start, stop = np.searchsorted(ordinals, [low, high + 1])
+    return bool(stop > start)
+
+
+def _add_new_columns(delta: DeltaTable, table: Table) -> None:
+    """Columns that a newer version of the platform writes; rows of older versions read as null in them."""
+    known = {field.name for field in delta.schema().fields}
+    columns = Schema.from_arrow(table.full_schema).fields
+    new = [Field(column.name, column.type, nullable=True) for column in columns if column.name not in known]
+    if new:
+        delta.alter.add_columns(new)
 
 
 def _stats(part: Part) -> str:

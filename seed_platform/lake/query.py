@@ -16,12 +16,21 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from seed_platform.lake.lake import Lake
-from seed_platform.lake.schemas import BATCHES, FILE_LEVEL, FILES, MATERIALIZATIONS, REJECTIONS, REPOSITORIES, Table
+from seed_platform.lake.schemas import (
+    BATCHES,
+    FILE_LEVEL,
+    FILES,
+    MATERIALIZATIONS,
+    REJECTIONS,
+    REPOSITORIES,
+    REPOSITORY_LEVEL,
+    Table,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """The verdicts of `filter_name` over documents of `kind` ("file", …), as the view `verdicts` names them."""
+    """Verdicts of `filter_name` on documents of a `kind` ("file", "repository"), as the view `verdicts` has them."""
 
     kind: str
     filter_name: str
@@ -66,7 +75,7 @@ def connect(lake: Lake, *, memory_bytes: int, threads: int, spill: bool = True) 
 def open_views(
     lake: Lake, verdict_tables: Sequence[VerdictTable], *, memory_bytes: int, threads: int
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with the views batches, repositories, files, rejections, verdicts, materializations, file_level.
+    """A connection with views: batches, repositories, files, rejections, verdicts, materializations, and each corpus.
 
     It cannot reach files, the network or extensions: the views are all it sees, and they are read-only.
     """
@@ -82,6 +91,7 @@ def open_views(
             f"FROM _verdicts_{number}"
         )
     connection.execute(f"CREATE TEMP VIEW verdicts AS {' UNION ALL BY NAME '.join(selects)}")
+    connection.register("repository_level", scan(lake, REPOSITORY_LEVEL))
     connection.register("_file_level", scan(lake, FILE_LEVEL))
     connection.execute(
         "CREATE TEMP VIEW file_level AS SELECT c.*, f.revision, f.content AS text "

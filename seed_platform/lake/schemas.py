@@ -40,7 +40,7 @@ BATCHES = Table(
     _schema(
         ("batch", pa.string(), _REQUIRED, "key of the batch, and of its Dagster partition"),
         ("arrival", pa.int64(), _REQUIRED, "1, 2, 3, … in order of arrival; earlier batches win in deduplication"),
-        ("kind", pa.string(), _REQUIRED, "what arrived: repositories"),
+        ("kind", pa.string(), _REQUIRED, "what arrived: repositories; references: a set that others are compared with"),
         ("fingerprint", pa.string(), _REQUIRED, "SHA-256 over the pinned sources: the same sources are the same batch"),
         ("sources", pa.string(), _REQUIRED, "JSON array of the pinned sources, with the metadata given for each"),
         ("created_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when it was added"),
@@ -56,11 +56,13 @@ REPOSITORIES = Table(
         ("repository", pa.string(), _REQUIRED, "the name users know it by"),
         ("origin", pa.string(), _REQUIRED, "where it came from, independent of this machine"),
         ("revision", pa.string(), _REQUIRED, "commit, version or content digest"),
-        ("source", pa.string(), _REQUIRED, "git, folder, archive or package"),
+        ("source", pa.string(), _REQUIRED, "git, folder, archive, package or dataset"),
         ("spec", pa.string(), _REQUIRED, "what the user gave, credentials removed"),
         ("license_files", pa.list_(pa.string()), _REQUIRED, "paths of its licence files"),
         ("stars", pa.int64(), _OPTIONAL, "from the batch's metadata; null if unknown"),
         ("forks", pa.int64(), _OPTIONAL, "from the batch's metadata; null if unknown"),
+        ("commits", pa.int64(), _OPTIONAL, "commits that the revision can reach, up to 1,000,000; null if unknown"),
+        ("committed_at", pa.timestamp("us", tz="UTC"), _OPTIONAL, "when the revision was committed; null if unknown"),
         ("metadata", pa.string(), _OPTIONAL, "JSON object: whatever else the batch's metadata says"),
         ("files", pa.int64(), _REQUIRED, "file documents read"),
         ("bytes", pa.int64(), _REQUIRED, "their bytes"),
@@ -111,16 +113,18 @@ VERDICT_COLUMNS = _schema(
 
 
 def verdicts(kind: str, filter_name: str) -> Table:
-    """The verdicts of one filter over documents of one kind ("files", …)."""
+    """The verdicts of one filter over documents of one kind ("files", "repositories")."""
     return Table(f"verdicts/{kind}/{filter_name}", VERDICT_COLUMNS)
 
 
 NEAR_DUPLICATE_INDEX = Table(
     "indexes/files/near_duplicates",
     _schema(
-        ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
-        ("doc_id", pa.string(), _REQUIRED, "the document"),
-        ("bands", pa.list_(pa.int64()), _REQUIRED, "one hash per band of its MinHash signature"),
+        ("path", pa.string(), _REQUIRED, "an index file, relative to the lake's root"),
+        ("kind", pa.string(), _REQUIRED, "segment: documents of a data file; run: postings of a range of keys"),
+        ("place", pa.int64(), _REQUIRED, "which segment, or which of the ranges"),
+        ("places", pa.int64(), _REQUIRED, "how many there are"),
+        ("rows", pa.int64(), _REQUIRED, "documents or postings in it"),
     ),
 )
 
@@ -134,6 +138,19 @@ FILE_LEVEL = Table(
         ("language", pa.string(), _REQUIRED, "one of the 89 languages"),
         ("bytes", pa.int64(), _REQUIRED, "size of the file as it arrived"),
         ("content_sha256", pa.string(), _REQUIRED, "SHA-256 of the bytes as they arrived, in hex"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+    ),
+)
+
+REPOSITORY_LEVEL = Table(
+    "corpora/repository_level",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "the repository's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the repository document"),
+        ("repository", pa.string(), _REQUIRED, "the name users know it by"),
+        ("revision", pa.string(), _REQUIRED, "commit, version or content digest"),
+        ("files", pa.int64(), _REQUIRED, "its files that rules keep"),
+        ("bytes", pa.int64(), _REQUIRED, "their bytes"),
         ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
     ),
 )

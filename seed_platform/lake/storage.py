@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,36 @@ class Storage:
         if "w" in mode and not self.is_s3:
             Path(self.uri(relative)).parent.mkdir(parents=True, exist_ok=True)
         return self.filesystem.open(self.uri(relative), mode)
+
+    def local_copy(self, relative: str) -> Path:
+        """A file of the lake as a file of this machine: itself, or from S3 a copy that is fetched once.
+
+        Raises:
+            FileNotFoundError: the lake has no such file.
+        """
+        if not self.is_s3:
+            return Path(self.uri(relative))
+        copy = self.scratch("copies") / hashlib.sha256(relative.encode()).hexdigest()
+        if not copy.exists():
+            partial = copy.with_suffix(f".{uuid.uuid4().hex}")
+            self.filesystem.get_file(self.uri(relative), str(partial))
+            partial.replace(copy)
+        return copy
+
+    def remove(self, relative: str) -> None:
+        """Delete a file of the lake, and what `local_copy` made of it, if there is one."""
+        with contextlib.suppress(FileNotFoundError):
+            self.local_copy(relative).unlink()
+            if self.is_s3:
+                self.filesystem.rm_file(self.uri(relative))
+
+    def list(self, relative: str) -> list[str]:
+        """The files in a folder of the lake, relative to the root; none if there is no such folder."""
+        try:
+            found = self.filesystem.ls(self.uri(relative), detail=False)
+        except FileNotFoundError:
+            return []
+        return [f"{relative}/{name.rstrip('/').rsplit('/', 1)[1]}" for name in found]
 
     def scratch(self, name: str) -> Path:
         """A local folder for temporary files, made if it is not there: inside a local lake, else the system's own.

@@ -22,14 +22,19 @@ class Outcome:
     numbers: dict[str, int]
 
 
-def conserved(lake: Lake, settings: Settings, name: str, requires: Sequence[str], batches: Sequence[str]) -> Outcome:
-    """Each file that every filter in `requires` keeps has one verdict of filter `name`, and no other file has any."""
+def conserved(
+    lake: Lake, settings: Settings, name: str, requires: Sequence[str], batches: Sequence[str], kind: str = "files"
+) -> Outcome:
+    """Each document that every filter in `requires` keeps has one verdict of filter `name`, and no other has any.
+
+    `kind` is that of the documents, and of the filters: "files" or "repositories".
+    """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
-    connection.register("files", scan(lake, FILES, batches))
-    connection.register("judged", scan(lake, verdicts("files", name), batches))
-    wanted = "SELECT batch, ordinal, doc_id FROM files f"
+    connection.register("documents", scan(lake, FILES if kind == "files" else REPOSITORIES, batches))
+    connection.register("judged", scan(lake, verdicts(kind, name), batches))
+    wanted = "SELECT batch, ordinal, doc_id FROM documents"
     for number, required in enumerate(requires):
-        connection.register(f"required_{number}", scan(lake, verdicts("files", required), batches))
+        connection.register(f"required_{number}", scan(lake, verdicts(kind, required), batches))
         wanted += f" SEMI JOIN (SELECT batch, ordinal FROM required_{number} WHERE keep) USING (batch, ordinal)"
     row = connection.execute(
         f"WITH wanted AS ({wanted}) SELECT "

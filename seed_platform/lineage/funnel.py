@@ -1,5 +1,7 @@
 """The funnel of a corpus: what was seen, what each filter dropped and why, what is kept.
 
+The documents of the repository-level corpus are repositories, and their bytes are those of the files that rules keep.
+
 A document is counted once, under the first filter of the policy that drops it. Those that no filter has dropped and
 some filter has not judged are outstanding. So seen = dropped + kept + outstanding, in documents and in bytes.
 """
@@ -13,6 +15,11 @@ import duckdb
 
 from seed_platform.lake.query import fetch_rows
 from seed_platform.policy import FileLevelPolicy
+
+_ASKED = (
+    "({0} IN (SELECT batch FROM batches WHERE kind = 'repositories') AND ($all OR {0} IN (SELECT unnest($batches))))"
+)
+"""SQL: whether a row is of the batches asked for. Reference sets are in no corpus, and so in no funnel."""
 
 
 @dataclass(slots=True)
@@ -95,7 +102,7 @@ def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batch
             CASE {" ".join(outcomes)} WHEN {judged} THEN 'kept' ELSE 'outstanding' END AS outcome,
             CASE {" ".join(reasons)} END AS reason,
             count(*) AS documents, sum(f.bytes)::BIGINT AS bytes
-        FROM files f {" ".join(joins)} WHERE $all OR f.batch IN (SELECT unnest($batches))
+        FROM files f {" ".join(joins)} WHERE {_ASKED.format("f.batch")}
         GROUP BY ALL ORDER BY documents DESC, language, outcome, reason
     """  # filter names come from the policy, which knows only the flow's own
     parameters = {"all": batches is None, "batches": batches or []}
@@ -108,15 +115,69 @@ def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batch
             flow.add(str(row["outcome"]), reason, int(str(amount)))
         for flow, amount in zip(mine, (row["documents"], row["bytes"]), strict=True):
             flow.add(str(row["outcome"]), reason, int(str(amount)))
-    rejected = connection.execute(
-        "SELECT reason, count(*) FROM rejections WHERE $all OR batch IN (SELECT unnest($batches)) "
-        "GROUP BY 1 ORDER BY 2 DESC, 1",
-        parameters,
-    ).fetchall()
+    rejected = _rejected(connection, "TRUE", parameters)
     in_policy_order: dict[str, dict[str, int]] = {
         name: documents.dropped[name] for name in policy.filters if name in documents.dropped
     }
     documents.dropped = in_policy_order
     sizes.dropped = {name: sizes.dropped[name] for name in in_policy_order}
     ordered = dict(sorted(languages.items(), key=lambda item: (-item[1][1].kept, -item[1][1].seen, item[0])))
-    return Funnel("file_level", policy.filters, policy.bytes_per_token, documents, sizes, ordered, dict(rejected))
+    return Funnel("file_level", policy.filters, policy.bytes_per_token, documents, sizes, ordered, rejected)
+
+
+def _rejected(connection: duckdb.DuckDBPyConnection, condition: str, parameters: dict[str, Any]) -> dict[str, int]:
+    rows = connection.execute(
+        f"SELECT reason, count(*) FROM rejections WHERE {_ASKED.format('batch')} AND {condition} "
+        "GROUP BY 1 ORDER BY 2 DESC, 1",
+        parameters,
+    ).fetchall()
+    return dict(rows)
+
+
+_REPOSITORY_STAGES = ("exact_duplicates", "near_duplicates", "rules")
+_REPOSITORIES = """
+WITH kept AS (
+    SELECT f.batch, f.ordinal >> 32 AS ordinal, sum(f.bytes)::BIGINT AS bytes
+    FROM files f JOIN (SELECT batch, ordinal FROM verdicts WHERE kind = 'file' AND filter = 'rules' AND keep) v
+    USING (batch, ordinal) GROUP BY ALL
+), judged AS (
+    SELECT batch, ordinal, any_value(keep) FILTER (filter = 'exact_duplicates') AS exact,
+        any_value(keep) FILTER (filter = 'near_duplicates') AS near, any_value(reason) FILTER (NOT keep) AS reason
+    FROM verdicts WHERE kind = 'repository' GROUP BY ALL
+)
+SELECT CASE WHEN NOT j.exact THEN 'exact_duplicates' WHEN NOT j.near THEN 'near_duplicates'
+        WHEN j.near AND k.bytes IS NULL THEN 'rules' WHEN j.near THEN 'kept' ELSE 'outstanding' END AS outcome,
+    CASE WHEN j.near AND k.bytes IS NULL THEN 'no_kept_files' ELSE j.reason END AS reason,
+    count(*) AS documents, coalesce(sum(k.bytes), 0)::BIGINT AS bytes
+FROM repositories r LEFT JOIN judged j USING (batch, ordinal) LEFT JOIN kept k USING (batch, ordinal)
+WHERE {asked}
+GROUP BY ALL ORDER BY documents DESC, outcome, reason
+"""
+
+
+def repository_funnel(
+    connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batches: list[str] | None = None
+) -> Funnel:
+    """The funnel of the repository-level corpus; `connection` has the lake's views.
+
+    A repository that is no copy and of which the rules keep no file is dropped by "rules". It has no languages.
+    """
+    parameters = {"all": batches is None, "batches": batches or []}
+    query = _REPOSITORIES.format(asked=_ASKED.format("r.batch"))
+    documents, sizes = Flow(), Flow()
+    for row in fetch_rows(connection.execute(query, parameters)):
+        reason = None if row["reason"] is None else str(row["reason"])
+        for flow, amount in ((documents, row["documents"]), (sizes, row["bytes"])):
+            flow.add(str(row["outcome"]), reason, int(str(amount)))
+    for flow in (documents, sizes):
+        flow.dropped = {name: flow.dropped[name] for name in _REPOSITORY_STAGES if name in flow.dropped}
+    rejected = _rejected(connection, "path IS NULL", parameters)
+    return Funnel(
+        "repository_level",
+        _REPOSITORY_STAGES,
+        policy.bytes_per_token,
+        documents,
+        sizes,
+        languages={},
+        rejected=rejected,
+    )

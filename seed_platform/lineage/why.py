@@ -1,7 +1,7 @@
 """Why a document is in a corpus or not: where it came from and what every filter said of it.
 
-A document is named by its id, by REPOSITORY:PATH, or by REPOSITORY@REVISION:PATH. Where several match, the one that
-arrived last is told, and how many there are.
+A file is named by its id, by REPOSITORY:PATH, or by REPOSITORY@REVISION:PATH; a repository by its id, by REPOSITORY, or
+by REPOSITORY@REVISION. Where several match, the one that arrived last is told, and how many there are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import duckdb
 from seed_platform.documents import DOC_ID_LENGTH
 from seed_platform.errors import UsageError
 from seed_platform.lake.query import fetch_rows
+from seed_platform.lineage import repositories
 from seed_platform.policy import FileLevelPolicy
 
 _DOC_ID = re.compile(rf"[0-9a-f]{{{DOC_ID_LENGTH}}}")
@@ -23,8 +24,9 @@ _SHOWN = 5
 
 _FILE = """
 SELECT f.batch, f.ordinal, f.doc_id, f.repository_id, f.repository, f.revision, f.path, f.language, f.bytes,
-    f.content_sha256, f.encoding, b.arrival
-FROM files f JOIN batches b USING (batch) WHERE {condition} ORDER BY b.arrival DESC, f.ordinal
+    f.content_sha256, f.encoding, b.arrival, CASE WHEN b.kind = 'references' THEN f.batch END AS reference_set
+FROM files f JOIN batches b USING (batch) WHERE {condition}
+ORDER BY reference_set IS NOT NULL, b.arrival DESC, f.ordinal
 """
 
 
@@ -34,9 +36,10 @@ class Story:
 
     Attributes:
         doc_id: its id; None for an entry that was rejected before it became a document.
-        kept: whether the corpus holds it; None while a filter has not judged it.
-        document: where it came from and what it is.
-        repository: the repository it belongs to, if it is a file.
+        kept: whether the corpus holds it; None while a filter has not judged it, and for what is in a reference set.
+        document: where it came from and what it is; for a repository also `kept_repository`, what is kept instead.
+            `reference_set` names the set that it belongs to, if it is in one and in no batch of repositories.
+        repository: the repository it belongs to, if it is a file, with verdicts of its own.
         verdicts: what each filter said, in the policy's order; `related` names the document compared with.
         duplicates: documents that were dropped because of this one: (how many, some of them).
         matches: how many documents the given name matches.
@@ -69,56 +72,76 @@ def why(connection: duckdb.DuckDBPyConnection, target: str, policy: FileLevelPol
         found = fetch_rows(connection.execute(_FILE.format(condition="f.doc_id = $id"), {"id": target}))
         if found:
             return _file_story(connection, found, policy)
-        repository = _repository(connection, target)
-        if repository is not None:
-            return Story(target, None, {"kind": "repository", **repository}, None, [], (0, []))
+        facts = repositories.by_id(connection, target)
+        if facts is not None:
+            return _repository_story(connection, facts, 1)
         raise UsageError(f"no document has the id {target}")
     name, separator, path = target.partition(":")
-    if not separator or not path:
-        raise UsageError(f"{target!r} is neither a doc_id ({DOC_ID_LENGTH} hex digits) nor REPOSITORY:PATH")
-    repository_name, _, revision = name.partition("@")
-    values = {"name": repository_name, "suffix": f"%/{_escaped(repository_name)}", "path": path, "revision": revision}
-    named = r"({0}.repository = $name OR {0}.repository LIKE $suffix ESCAPE '\')"
-    condition = named.format("f") + " AND f.path = $path AND ($revision = '' OR starts_with(f.revision, $revision))"
-    found = fetch_rows(connection.execute(_FILE.format(condition=condition), values))
+    repository, _, revision = name.partition("@")
+    if not repository or (separator and not path):
+        raise UsageError(
+            f"{target!r} is neither a doc_id ({DOC_ID_LENGTH} hex digits) nor REPOSITORY:PATH nor REPOSITORY"
+        )
+    if not separator:
+        return _named_repository(connection, repository, revision)
+    values = {**repositories.naming(repository), "path": path}
+    condition = repositories.named("f") + " AND f.path = $path AND starts_with(f.revision, $revision)"
+    found = fetch_rows(connection.execute(_FILE.format(condition=condition), {**values, "revision": revision}))
     if found:
         return _file_story(connection, found, policy)
-    rejected = fetch_rows(
+    return _rejected(connection, f"{repositories.named('r')} AND r.path = $path", values) or _no_such_file(
+        connection, repository, path
+    )
+
+
+def _named_repository(connection: duckdb.DuckDBPyConnection, name: str, revision: str) -> Story:
+    found = repositories.find(connection, name, revision)
+    if found:
+        return _repository_story(connection, found[0], len(found))
+    whole = rf"r.path IS NULL AND ({repositories.named('r')} OR r.spec = $name OR r.spec LIKE $suffix ESCAPE '\')"
+    rejected = None if revision else _rejected(connection, whole, repositories.naming(name))
+    if rejected is not None:
+        return rejected
+    others = repositories.find(connection, name, "")
+    if others:
+        known = ", ".join(dict.fromkeys(facts["revision"][:12] for facts in others[:_SHOWN]))
+        raise UsageError(f"{name} has no revision {revision} here (there are: {known})")
+    raise UsageError(repositories.unknown(connection, name))
+
+
+def _repository_story(connection: duckdb.DuckDBPyConnection, facts: dict[str, Any], matches: int) -> Story:
+    document = {"kind": "repository", **repositories.judged(connection, facts)}
+    kept, verdicts = document.pop("kept"), document.pop("verdicts")
+    duplicates = repositories.dropped_for(connection, facts["doc_id"], _SHOWN)
+    return Story(facts["doc_id"], kept, document, None, verdicts, duplicates, matches)
+
+
+def _rejected(connection: duckdb.DuckDBPyConnection, condition: str, values: dict[str, str]) -> Story | None:
+    """What never became a document, if there is such an entry."""
+    rows = fetch_rows(
         connection.execute(
-            f"SELECT r.* FROM rejections r JOIN batches b USING (batch) WHERE {named.format('r')} AND r.path = $path "
-            "ORDER BY b.arrival DESC",
-            {key: values[key] for key in ("name", "suffix", "path")},
+            f"SELECT r.* FROM rejections r JOIN batches b USING (batch) WHERE {condition} ORDER BY b.arrival DESC",
+            values,
         )
     )
-    if rejected:
-        return Story(
-            None,
-            kept=False,
-            document={"kind": "rejection", **rejected[0]},
-            repository=None,
-            verdicts=[],
-            duplicates=(0, []),
-            matches=len(rejected),
-        )
-    raise UsageError(_nothing(connection, repository_name, path))
+    if not rows:
+        return None
+    document = {"kind": "rejection", **rows[0]}
+    return Story(None, False, document, None, [], (0, []), len(rows))  # noqa: FBT003 - kept
 
 
-def _escaped(text: str) -> str:
-    return re.sub(r"([%_\\])", r"\\\1", text)
-
-
-def _nothing(connection: duckdb.DuckDBPyConnection, repository: str, path: str) -> str:
-    names = [row[0] for row in connection.execute("SELECT DISTINCT repository FROM repositories ORDER BY 1").fetchall()]
-    if any(name == repository or name.endswith(f"/{repository}") for name in names):
-        tail = path.rsplit("/", 1)[-1]
-        near = connection.execute(
-            r"SELECT DISTINCT path FROM files WHERE (repository = $name OR repository LIKE $suffix ESCAPE '\') "
-            "AND (path = $tail OR ends_with(path, '/' || $tail)) ORDER BY path LIMIT 3",
-            {"name": repository, "suffix": f"%/{_escaped(repository)}", "tail": tail},
-        ).fetchall()
-        hint = f"; did you mean {', '.join(row[0] for row in near)}?" if near else ""
-        return f"{repository} has no file {path}{hint}"
-    return f"no repository is called {repository!r} (there are: {', '.join(names[:10]) or 'none yet'})"
+def _no_such_file(connection: duckdb.DuckDBPyConnection, repository: str, path: str) -> Story:
+    """Never a story: says what there is instead."""
+    if not repositories.find(connection, repository, ""):
+        raise UsageError(repositories.unknown(connection, repository))
+    tail = path.rsplit("/", 1)[-1]
+    near = connection.execute(
+        f"SELECT DISTINCT path FROM files f WHERE {repositories.named('f')} "
+        "AND (path = $tail OR ends_with(path, '/' || $tail)) ORDER BY path LIMIT 3",
+        {**repositories.naming(repository), "tail": tail},
+    ).fetchall()
+    hint = f"; did you mean {', '.join(row[0] for row in near)}?" if near else ""
+    raise UsageError(f"{repository} has no file {path}{hint}")
 
 
 def _file_story(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any]], policy: FileLevelPolicy) -> Story:
@@ -126,18 +149,20 @@ def _file_story(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any
     verdicts = _verdicts(connection, document["batch"], document["ordinal"], policy)
     judged = {verdict["filter"]: verdict["keep"] for verdict in verdicts}
     wanted = [judged.get(name) for name in policy.filters]
-    kept = False if False in wanted else (None if None in wanted else True)
+    kept = False if False in wanted else (None if None in wanted or document["reference_set"] else True)
     document.pop("ordinal")
     duplicates = connection.execute(
-        "SELECT doc_id FROM verdicts WHERE related_doc_id = $id AND NOT keep ORDER BY batch, ordinal",
+        "SELECT doc_id FROM verdicts WHERE kind = 'file' AND NOT keep AND (related_doc_id = $id "
+        "OR (filter = 'repository_duplicates' AND contains(evidence, $id))) ORDER BY batch, ordinal",
         {"id": document["doc_id"]},
     ).fetchall()
     some = [_place(connection, row[0]) or row[0] for row in duplicates[:_SHOWN]]
+    facts = repositories.by_id(connection, document["repository_id"])
     return Story(
         doc_id=document["doc_id"],
         kept=kept,
         document={"kind": "file", **document},
-        repository=_repository(connection, document["repository_id"]),
+        repository=repositories.judged(connection, facts) if facts else None,
         verdicts=verdicts,
         duplicates=(len(duplicates), some),
         matches=len(found),
@@ -163,18 +188,10 @@ def _verdicts(
 
 
 def _place(connection: duckdb.DuckDBPyConnection, doc_id: str) -> str | None:
-    """REPOSITORY@REVISION:PATH of a file document."""
+    """REPOSITORY@REVISION:PATH of a file document, REPOSITORY@REVISION of a repository."""
     query = "SELECT repository, revision, path FROM files WHERE doc_id = $id"
     row = connection.execute(query, {"id": doc_id}).fetchone()
-    return f"{row[0]}@{row[1][:12]}:{row[2]}" if row else None
-
-
-def _repository(connection: duckdb.DuckDBPyConnection, doc_id: str) -> dict[str, Any] | None:
-    rows = fetch_rows(
-        connection.execute(
-            "SELECT batch, doc_id, repository, origin, revision, source, spec, license_files, stars, forks, files, "
-            "bytes, rejected FROM repositories WHERE doc_id = $id",
-            {"id": doc_id},
-        )
-    )
-    return rows[0] if rows else None
+    if row:
+        return f"{row[0]}@{row[1][:12]}:{row[2]}"
+    facts = repositories.by_id(connection, doc_id)
+    return repositories.title(facts) if facts else None

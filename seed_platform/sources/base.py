@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Protocol
 
 from seed_platform.documents import repository_id
@@ -43,7 +44,7 @@ class PinnedSource:
 
     Attributes:
         spec: what the user gave, credentials removed. Plain text, as are `repository` and `origin`.
-        kind: "git", "folder", "archive" or "package".
+        kind: "git", "folder", "archive", "package" or "dataset".
         locator: where to read: an absolute path, a URL, or name==version. A path that is not UTF-8 has its other bytes
             as lone surrogates (`os.fsdecode`), which JSON keeps and Arrow does not.
         repository: the name users know it by, e.g. "pallets/markupsafe", "flask".
@@ -95,6 +96,17 @@ class Rejection:
     path: str
     reason: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the history of a revision says of a repository; None is unknown.
+
+    `commits` is how many the revision can reach, itself included.
+    """
+
+    commits: int | None = None
+    committed_at: datetime | None = None
 
 
 class Source(Protocol):

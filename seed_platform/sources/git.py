@@ -9,12 +9,14 @@ A spec is `LOCATION` or `LOCATION#REVISION`; without a revision HEAD is meant. `
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
-from seed_platform.sources.base import Limits, PinnedSource, Rejection, SourceError, SourceFile, display_text
+from seed_platform.sources.base import History, Limits, PinnedSource, Rejection, SourceError, SourceFile, display_text
 from seed_platform.sources.git_remote import cached_clone, remote_commit
 from seed_platform.sources.git_tree import GIT_ERRORS, TreeWalk
 from seed_platform.sources.locations import (
@@ -32,6 +34,9 @@ from seed_platform.sources.locations import (
 
 _MAX_HOPS = 8
 """How many clones of clones are followed to the repository that knows where it came from."""
+
+_MAX_COMMITS = 1_000_000
+"""As many commits are counted: about as many as the longest histories have, at some 15 microseconds each."""
 
 
 class GitSource:
@@ -72,12 +77,49 @@ class GitSource:
         Raises:
             SourceError: as `pin`, and `tree_bomb`.
         """
-        if network_origin(source.locator) is not None:
-            repository = cached_clone(source.locator, source.revision, limits, cache)
-        else:
-            repository = _open(_path_of(source.locator))
+        repository = _repository_of(source, limits, cache)
         tree = _tree_of(repository, source.revision)
         yield from TreeWalk(repository, limits).files(tree)
+
+    def history(self, source: PinnedSource, limits: Limits, cache: str) -> History:
+        """When the pinned commit was made, and how many commits it can reach, up to a million.
+
+        The number is unknown where the history is cut off (a shallow clone) or damaged.
+
+        Raises:
+            SourceError: as `pin`.
+        """
+        repository = _repository_of(source, limits, cache)
+        try:
+            commit = repository[source.revision].peel(pygit2.Commit)
+        except GIT_ERRORS:
+            return History()
+        return History(_count_commits(repository, commit), _committed_at(commit))
+
+
+def _repository_of(source: PinnedSource, limits: Limits, cache: str) -> pygit2.Repository:
+    """The repository that a pinned source is read from. Raises `SourceError` as `GitSource.pin`."""
+    if network_origin(source.locator) is not None:
+        return cached_clone(source.locator, source.revision, limits, cache)
+    return _open(_path_of(source.locator))
+
+
+def _count_commits(repository: pygit2.Repository, commit: pygit2.Commit) -> int | None:
+    """The commits reachable from `commit`, `_MAX_COMMITS` if there are more; None if some of them are not there."""
+    if repository.is_shallow:
+        return None
+    try:
+        return sum(1 for _ in islice(repository.walk(commit.id), _MAX_COMMITS))
+    except GIT_ERRORS:
+        return None
+
+
+def _committed_at(commit: pygit2.Commit) -> datetime | None:
+    """When the commit was made; None if that is no date of the calendar, since it is whatever its author wrote."""
+    try:
+        return datetime.fromtimestamp(commit.commit_time, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def looks_like_repository(path: Path) -> bool:

@@ -51,7 +51,8 @@ class Tally:
 class Report:
     """What a step did to one batch. `seen` = `kept` + all of `dropped`; `noted` counts kept documents with a reason.
 
-    `failures` are entries that never became documents, by reason. Bytes are sizes as arrived; seconds are wall clock.
+    `failures` are entries that never became documents, by reason; `figures` are counts of a step's own. Bytes are sizes
+    as arrived; seconds are wall clock.
     """
 
     step: str
@@ -61,6 +62,7 @@ class Report:
     dropped: dict[str, Tally] = field(default_factory=dict)
     noted: dict[str, Tally] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     def count(self, rows: Iterable[Mapping[str, object]]) -> None:
@@ -83,8 +85,9 @@ class Report:
         for ours, others in ((self.dropped, other.dropped), (self.noted, other.noted)):
             for reason, tally in others.items():
                 ours.setdefault(reason, Tally()).add(tally.documents, tally.bytes)
-        for reason, number in other.failures.items():
-            self.failures[reason] = self.failures.get(reason, 0) + number
+        for mine_, theirs_ in ((self.failures, other.failures), (self.figures, other.figures)):
+            for name, number in theirs_.items():
+                mine_[name] = mine_.get(name, 0) + number
 
     def to_json(self) -> str:
         """As stored in the table `materializations`."""
@@ -114,6 +117,7 @@ class Step:
         run: computes one batch, given those that arrived before it, and publishes it; returns its report.
         tables: what it publishes, the table called `name` first.
         described: one sentence for the UI.
+        references: True if the result also depends on the reference sets.
     """
 
     name: str
@@ -124,3 +128,4 @@ class Step:
     run: Callable[[Context, Batch, Sequence[Batch]], Report]
     tables: tuple[Table, ...]
     described: str
+    references: bool = False

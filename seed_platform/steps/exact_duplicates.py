@@ -1,7 +1,7 @@
 """Exact duplicates: files whose bytes have the same SHA-256 (PAPER §1.1). The first to arrive is kept.
 
 The order is that of arrival: batch, then place in the batch; so results do not depend on when runs happen. What is
-compared are files that pass the rules. The join runs in DuckDB under a memory limit and spills beyond it.
+compared are files that the filters before keep. The join runs in DuckDB under a memory limit and spills beyond it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.judge import check_conservation, count, passing, stamp
 
-VERSION = "1"
-REQUIRES = ("rules",)
+VERSION = "2"
+REQUIRES = ("rules", "repository_duplicates")
 _NAME = "exact_duplicates"
 _ROWS = 50_000
 
@@ -51,7 +51,7 @@ def find_exact_duplicates(context: Context, batch: Batch, earlier: Sequence[str]
     """Judge one batch against itself and the `earlier` batches, and publish the verdicts.
 
     Raises:
-        WorkError: not every file that passes the rules got a verdict; nothing is published.
+        WorkError: not every file that the filters before keep got a verdict; nothing is published.
     """
     table = verdicts("files", _NAME)
     report = Report(step=table.name, batch=batch.key)
@@ -78,7 +78,8 @@ def find_exact_duplicates(context: Context, batch: Batch, earlier: Sequence[str]
 def _connect(lake: Lake, settings: Settings, batch: str, earlier: Sequence[str]) -> duckdb.DuckDBPyConnection:
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
     connection.register("files", scan(lake, FILES, [batch]))
-    connection.register("passed", scan(lake, verdicts("files", "rules"), [batch]))
+    # The last of those required: it has a verdict on what the others keep.
+    connection.register("passed", scan(lake, verdicts("files", REQUIRES[-1]), [batch]))
     if earlier:
         connection.register("earlier_files", scan(lake, FILES, earlier))
         connection.register("earlier_verdicts", scan(lake, verdicts("files", _NAME), earlier))

@@ -13,13 +13,23 @@ from seed_platform.lake.schemas import (
     NEAR_DUPLICATE_INDEX,
     REJECTIONS,
     REPOSITORIES,
+    REPOSITORY_LEVEL,
     verdicts,
 )
-from seed_platform.steps import exact_duplicates, judge, near_duplicates, read, select
+from seed_platform.steps import (
+    exact_duplicates,
+    judge,
+    near_duplicates,
+    read,
+    repository_duplicates,
+    repository_exact_duplicates,
+    repository_near_duplicates,
+    select,
+)
 from seed_platform.steps.base import Step
 
 # What tasks need.
-preload(__name__)
+preload(__name__, "seed_platform.steps.near_duplicates.compiled")
 
 READ = Step(
     name=FILES.name,
@@ -41,10 +51,40 @@ RULES = Step(
     tables=(verdicts("files", "rules"),),
     described="Minimal rules: is it text, is it one of the 89 languages, did a person write it.",
 )
+REPOSITORY_EXACT_DUPLICATES = Step(
+    name=verdicts("repositories", "exact_duplicates").name,
+    version=repository_exact_duplicates.VERSION,
+    inputs=(FILES.name,),
+    compares=True,
+    sections=("repository_duplicates",),
+    run=repository_exact_duplicates.find_exact_duplicates,
+    tables=(verdicts("repositories", "exact_duplicates"),),
+    described="Repositories with the same paths and contents as a kept one.",
+)
+REPOSITORY_NEAR_DUPLICATES = Step(
+    name=verdicts("repositories", "near_duplicates").name,
+    version=repository_near_duplicates.VERSION,
+    inputs=(FILES.name, RULES.name, REPOSITORY_EXACT_DUPLICATES.name),
+    compares=True,
+    sections=("repository_duplicates",),
+    run=repository_near_duplicates.find_near_duplicates,
+    tables=(verdicts("repositories", "near_duplicates"),),
+    described="Forks, mirrors and copies: repositories most of whose contents are in a kept one.",
+)
+REPOSITORY_DUPLICATES = Step(
+    name=verdicts("files", "repository_duplicates").name,
+    version=repository_duplicates.VERSION,
+    inputs=(FILES.name, RULES.name, REPOSITORY_EXACT_DUPLICATES.name, REPOSITORY_NEAR_DUPLICATES.name),
+    compares=True,
+    sections=(),
+    run=repository_duplicates.find_repository_duplicates,
+    tables=(verdicts("files", "repository_duplicates"),),
+    described="Files of dropped repositories whose content the kept repository has as well.",
+)
 EXACT_DUPLICATES = Step(
     name=verdicts("files", "exact_duplicates").name,
     version=exact_duplicates.VERSION,
-    inputs=(FILES.name, RULES.name),
+    inputs=(FILES.name, RULES.name, REPOSITORY_DUPLICATES.name),
     compares=True,
     sections=(),
     run=lambda context, batch, earlier: exact_duplicates.find_exact_duplicates(
@@ -56,7 +96,7 @@ EXACT_DUPLICATES = Step(
 SYNTAX = Step(
     name=verdicts("files", "syntax").name,
     version=judge.SYNTAX.version,
-    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name),
+    inputs=(FILES.name, RULES.name, REPOSITORY_DUPLICATES.name, EXACT_DUPLICATES.name),
     compares=False,
     sections=("syntax",),
     run=lambda context, batch, _: judge.judge_batch(context, batch, judge.SYNTAX),
@@ -66,17 +106,25 @@ SYNTAX = Step(
 NEAR_DUPLICATES = Step(
     name=verdicts("files", "near_duplicates").name,
     version=near_duplicates.VERSION,
-    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, SYNTAX.name),
+    inputs=(FILES.name, RULES.name, REPOSITORY_DUPLICATES.name, EXACT_DUPLICATES.name, SYNTAX.name),
     compares=True,
     sections=("near_duplicates",),
     run=near_duplicates.find_near_duplicates,
     tables=(verdicts("files", "near_duplicates"), NEAR_DUPLICATE_INDEX),
-    described="Files that truly resemble a kept one: MinHash candidates, each verified.",
+    described="Files that truly resemble a kept one, or one of a reference set: MinHash candidates, each verified.",
+    references=True,
 )
 FILE_LEVEL_CORPUS = Step(
     name=FILE_LEVEL.name,
     version=select.VERSION,
-    inputs=(FILES.name, RULES.name, EXACT_DUPLICATES.name, SYNTAX.name, NEAR_DUPLICATES.name),
+    inputs=(
+        FILES.name,
+        RULES.name,
+        REPOSITORY_DUPLICATES.name,
+        EXACT_DUPLICATES.name,
+        SYNTAX.name,
+        NEAR_DUPLICATES.name,
+    ),
     compares=False,
     sections=("file_level",),
     run=lambda context, batch, _: select.select_file_level(context, batch),
@@ -84,15 +132,45 @@ FILE_LEVEL_CORPUS = Step(
     described="The file-level corpus: every file that all filters of the policy keep.",
 )
 
-STEPS: tuple[Step, ...] = (READ, RULES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
+REPOSITORY_LEVEL_CORPUS = Step(
+    name=REPOSITORY_LEVEL.name,
+    version=select.VERSION,
+    inputs=(FILES.name, RULES.name, REPOSITORY_EXACT_DUPLICATES.name, REPOSITORY_NEAR_DUPLICATES.name),
+    compares=False,
+    sections=(),
+    run=lambda context, batch, _: select.select_repository_level(context, batch),
+    tables=(REPOSITORY_LEVEL,),
+    described="The repository-level corpus: every repository that is no copy and has a file that the rules keep.",
+)
+
+STEPS: tuple[Step, ...] = (
+    READ,
+    RULES,
+    REPOSITORY_EXACT_DUPLICATES,
+    REPOSITORY_NEAR_DUPLICATES,
+    REPOSITORY_DUPLICATES,
+    EXACT_DUPLICATES,
+    SYNTAX,
+    NEAR_DUPLICATES,
+    FILE_LEVEL_CORPUS,
+    REPOSITORY_LEVEL_CORPUS,
+)
 """In an order in which each comes after its inputs."""
 
 FILTERS: dict[str, Step] = {
-    step.name.rsplit("/", 1)[1]: step for step in (RULES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES)
+    step.name.rsplit("/", 1)[1]: step
+    for step in (RULES, REPOSITORY_DUPLICATES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES)
 }
 """The filters over files, by the names that policies use."""
 
+REPOSITORY_FILTERS: dict[str, Step] = {
+    step.name.rsplit("/", 1)[1]: step for step in (REPOSITORY_EXACT_DUPLICATES, REPOSITORY_NEAR_DUPLICATES)
+}
+"""The filters over repositories, in the order in which a drop is attributed."""
+
 VERDICT_TABLES: tuple[VerdictTable, ...] = tuple(
-    VerdictTable("file", name, step.tables[0]) for name, step in FILTERS.items()
+    VerdictTable(kind, name, step.tables[0])
+    for kind, filters in (("file", FILTERS), ("repository", REPOSITORY_FILTERS))
+    for name, step in filters.items()
 )
 """What the view `verdicts` is made of."""

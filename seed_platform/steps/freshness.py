@@ -1,7 +1,8 @@
 """What is outstanding: a result is up to date if all that it depends on is as it was when the result was published.
 
 The fingerprint of a step's result for a batch covers the step's version, the policy sections it reads, the batch's
-sources, its inputs' fingerprints and, for steps that compare with earlier batches, the result before it. It is computed
+sources, its inputs' fingerprints, for steps that compare with earlier batches the result before it, and for those that
+compare with the reference sets which there are. It is computed
 from the register and the policy alone, so asking what is outstanding reads no data. What belongs here: deciding and
 recording. What does not: the work (`Step.run`).
 """
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from seed_platform.batches import Batch
+from seed_platform.batches import REFERENCES, Batch, fingerprints, list_batches
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.locks import only_run
@@ -46,19 +47,31 @@ class Done:
 
 
 class Flow:
-    """The steps, the batches in order of arrival, and the policy: everything that decides what should exist."""
+    """The steps, the batches in order of arrival, and the policy: everything that decides what should exist.
 
-    def __init__(self, steps: Sequence[Step], batches: Sequence[Batch], policy: Policy, settings: Settings) -> None:
+    `references` are the reference sets in order of arrival. They are read like any batch; no other step is for them.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        batches: Sequence[Batch],
+        policy: Policy,
+        settings: Settings,
+        *,
+        references: Sequence[Batch] = (),
+    ) -> None:
         self.steps = {step.name: step for step in steps}
         self.batches = list(batches)
+        self.references = list(references)
         self._policy = policy
         self._limits = settings.digest_of_limits()
         self._known: dict[tuple[str, str], str] = {}
         self._place = {batch.key: number for number, batch in enumerate(self.batches)}
 
     def earlier(self, batch: Batch) -> list[Batch]:
-        """The batches that arrived before."""
-        return self.batches[: self._place[batch.key]]
+        """The batches that arrived before; none for a reference set."""
+        return self.batches[: self._place.get(batch.key, 0)]
 
     def fingerprint(self, step: Step, batch: Batch) -> str:
         """Hash of all that the result of `step` for `batch` depends on, in hex."""
@@ -80,6 +93,8 @@ class Flow:
             "limits": None if step.inputs else self._limits,
             "before": [self.fingerprint(step, each) for each in before],
         }
+        if step.references:
+            depends_on["references"] = [[each.key, each.fingerprint] for each in self.references]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
     def outstanding(self, records: dict[tuple[str, str], Record]) -> list[tuple[Batch, Step]]:
@@ -89,6 +104,15 @@ class Flow:
             for batch in self.batches
             for step in self.steps.values()
             if not _matches(records, step, batch, self.fingerprint(step, batch))
+        ]
+
+    def unread(self, records: dict[tuple[str, str], Record]) -> list[tuple[Batch, Step]]:
+        """The reference sets that have to be read before any step that compares with them, and the steps that do."""
+        return [
+            (batch, step)
+            for batch in self.references
+            for step in self.steps.values()
+            if not step.inputs and not _matches(records, step, batch, self.fingerprint(step, batch))
         ]
 
 
@@ -113,16 +137,18 @@ def bring_up_to_date(context: Context, flow: Flow, step: Step, batch: Batch) -> 
     """Compute and record one step of one batch, unless it is up to date.
 
     Raises:
-        WorkError: an input of this batch, or an earlier batch that it is compared with, is outstanding itself.
+        WorkError: an input, for this batch or another one that it is compared with, is outstanding itself, or the
+            batches are others than when `flow` was made.
     """
     records = load_records(context.lake)
     fingerprint = flow.fingerprint(step, batch)
     if _matches(records, step, batch, fingerprint):
         return Done(records[step.name, batch.key].report, fingerprint, computed=False)
-    needed = [(flow.steps[name], batch) for name in step.inputs]
-    needed += [(step, each) for each in flow.earlier(batch)] if step.compares else []
-    _require(records, flow, needed, f"{step.name} of batch {batch.key}")
     with only_run(context.lake.storage, "work"):
+        # Under the lock, which whoever removes a batch or adds a reference set holds as well.
+        _require_register(context.lake, flow, step, batch)
+        records = load_records(context.lake)
+        _require(records, flow, _needed(flow, step, batch), f"{step.name} of batch {batch.key}")
         if (step.name, batch.key) in records:
             withdraw(context, step, batch)
         started = time.monotonic()
@@ -130,6 +156,31 @@ def bring_up_to_date(context: Context, flow: Flow, step: Step, batch: Batch) -> 
         report.seconds = round(time.monotonic() - started, 3)
         _record(context, step, batch, fingerprint, report)
     return Done(report, fingerprint, computed=True)
+
+
+def _needed(flow: Flow, step: Step, batch: Batch) -> list[tuple[Step, Batch]]:
+    """The results that a step for a batch looks at."""
+    needed = [(flow.steps[name], batch) for name in step.inputs]
+    if step.compares:
+        # Its inputs too: it may look at those of earlier batches, and they may be another policy's by now.
+        names = (step.name, *step.inputs)
+        needed += [(flow.steps[name], each) for each in flow.earlier(batch) for name in names]
+    if step.references:
+        read = [each for each in flow.steps.values() if not each.inputs]
+        needed += [(each, reference) for reference in flow.references for each in read]
+    return needed
+
+
+def _require_register(lake: Lake, flow: Flow, step: Step, batch: Batch) -> None:
+    """A result is of the batches that its fingerprint names: none of them has been removed since, nor a set added."""
+    compared = [*(flow.earlier(batch) if step.compares else []), *(flow.references if step.references else []), batch]
+    known = fingerprints(lake)
+    missing = [each.key for each in compared if known.get(each.key) != each.fingerprint]
+    if step.references:
+        named = {each.key for each in flow.references}
+        missing += [each.key for each in list_batches(lake, kind=REFERENCES) if each.key not in named]
+    if missing:
+        raise WorkError(f"batch {missing[0]} was added or removed while this ran: seed run again")
 
 
 def _require(

@@ -25,6 +25,9 @@ from seed_platform.steps.base import Context, Report
 
 ALL_ORDINALS = (0, (1 << 63) - 1)
 
+VerdictParts = tuple[tuple[str, tuple[Part, ...]], ...]
+"""Names of filters, each with data files of its verdicts."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileFilter:
@@ -60,7 +63,12 @@ def _judge_syntax(files: pl.DataFrame, policy: Section, journal: Journal) -> pl.
 
 RULES = FileFilter("rules", rules.VERSION, (), rules.COLUMNS, _judge_rules)
 SYNTAX = FileFilter(
-    "syntax", syntax.VERSION, ("rules", "exact_duplicates"), syntax.COLUMNS, _judge_syntax, syntax.describe_death
+    "syntax",
+    syntax.VERSION,
+    ("rules", "repository_duplicates", "exact_duplicates"),
+    syntax.COLUMNS,
+    _judge_syntax,
+    syntax.describe_death,
 )
 _FILTERS = {each.name: each for each in (RULES, SYNTAX)}
 
@@ -71,6 +79,7 @@ class _Task:
     batch: str
     filter_name: str
     part: Part
+    required: VerdictParts
     policy: Section
     run_id: str
     journal: Path
@@ -88,12 +97,14 @@ def judge_batch(context: Context, batch: Batch, file_filter: FileFilter) -> Repo
     # What an earlier attempt found is taken over only if it was found by the same code under the same policy.
     scratch = lake.storage.scratch(f"{file_filter.name}-{file_filter.version}-{policy.digest()[:16]}-{batch.key}")
     parts = lake.parts(FILES, batch=batch.key)
+    required = verdict_parts(lake, batch.key, file_filter.requires)
     tasks = [
         _Task(
             lake=lake,
             batch=batch.key,
             filter_name=file_filter.name,
             part=part,
+            required=overlapping(required, part.first, part.last),
             policy=policy,
             run_id=context.run_id,
             journal=scratch / f"{Path(part.path).stem}.journal",
@@ -133,7 +144,7 @@ def _quarantine_the_killer(task: _Task, death: Death) -> _Task:
 def _judge_task(task: _Task) -> tuple[list[Part], Report]:
     file_filter = _FILTERS[task.filter_name]
     journal = Journal(task.journal)
-    wanted = passing(task.lake, task.batch, file_filter.requires, task.part.first, task.part.last)
+    wanted = passing_in(task.lake, task.required, task.part.first, task.part.last)
     report = Report(step="", batch=task.batch)
     columns = tuple(dict.fromkeys(("ordinal", "bytes", *file_filter.columns)))
     with task.lake.writer(verdicts("files", task.filter_name), batch=task.batch) as writer:
@@ -155,14 +166,31 @@ def passing(
 
     None stands for all files. Costs 8 bytes of memory per file in the range, whatever the files' size.
     """
+    return passing_in(lake, verdict_parts(lake, batch, requires), first, last)
+
+
+def verdict_parts(lake: Lake, batch: str, requires: tuple[str, ...]) -> VerdictParts:
+    """Where the verdicts of the filters in `requires` are: looked up once for the many tasks of a step."""
+    return tuple((name, tuple(lake.parts(verdicts("files", name), batch=batch))) for name in requires)
+
+
+def overlapping(parts: VerdictParts, first: int, last: int) -> VerdictParts:
+    """Those that have verdicts on ordinals in [first, last]."""
+    return tuple(
+        (name, tuple(part for part in mine if part.last >= first and part.first <= last)) for name, mine in parts
+    )
+
+
+def passing_in(
+    lake: Lake, parts: VerdictParts, first: int = ALL_ORDINALS[0], last: int = ALL_ORDINALS[1]
+) -> pl.Series | None:
+    """`passing` for verdicts that are in known places."""
     kept: pl.Series | None = None
-    for name in requires:
-        table = verdicts("files", name)
+    for name, mine in overlapping(parts, first, last):
         found = [
             group.filter(pl.col("keep") & pl.col("ordinal").is_between(first, last))["ordinal"]
-            for part in lake.parts(table, batch=batch)
-            if part.last >= first and part.first <= last
-            for group in lake.read(table, part, ["ordinal", "keep"], first=first, last=last)
+            for part in mine
+            for group in lake.read(verdicts("files", name), part, ["ordinal", "keep"], first=first, last=last)
         ]
         ordinals = pl.concat(found).sort() if found else pl.Series("ordinal", [], dtype=pl.Int64)
         kept = ordinals if kept is None else kept.filter(kept.is_in(ordinals.implode()))

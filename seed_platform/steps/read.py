@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from seed_platform.batches import Batch, BatchSource
+from seed_platform.batches import Batch, BatchSource, parse_moment
 from seed_platform.documents import file_id
 from seed_platform.engine.base import Death, count_kill
 from seed_platform.engine.journal import Journal
@@ -25,15 +25,18 @@ from seed_platform.lake.lake import Lake, Part, PartWriter
 from seed_platform.lake.schemas import FILES, REJECTIONS, REPOSITORIES
 from seed_platform.progress import track
 from seed_platform.settings import Settings
-from seed_platform.sources.base import Limits, Rejection, SourceError, SourceFile, display_path
-from seed_platform.sources.kinds import source_of
+from seed_platform.sources.base import History, Limits, Rejection, SourceError, SourceFile, display_path
+from seed_platform.sources.kinds import history_of, source_of
 from seed_platform.sources.licenses import license_files
 from seed_platform.sources.text import decode
 from seed_platform.steps.base import Context, Report
 
-VERSION = "1"
+VERSION = "2"
 
 _SOURCE_SHIFT = 32
+FILES_PER_REPOSITORY = 1 << _SOURCE_SHIFT
+"""A file's ordinal divided by this is its repository's."""
+
 _TASKS_PER_WORKER = 8
 _FILE_COLUMNS = ("ordinal", "doc_id", "path", "language", "bytes", "content_sha256", "encoding", "content")
 
@@ -162,6 +165,7 @@ def _read_source(task: _Task, ordinal: int, source: BatchSource, shared: PartWri
     rows = _Rows(source, ordinal << _SOURCE_SHIFT)
     rejected: list[dict[str, Any]] = []
     own: PartWriter | None = None
+    history = history_of(pinned, task.limits, str(task.cache))
     for entry in source_of(pinned.kind).read(pinned, task.limits, str(task.cache)):
         if isinstance(entry, Rejection):
             rejected.append(_entry_rejection(ordinal, source, entry))
@@ -179,7 +183,7 @@ def _read_source(task: _Task, ordinal: int, source: BatchSource, shared: PartWri
         shared.close()
         result.parts += own.close()
     result.rejections += rejected
-    result.repositories.append(_repository(ordinal, source, rows, len(rejected)))
+    result.repositories.append(_repository(ordinal, source, history, rows, len(rejected)))
 
 
 class _Rows:
@@ -234,9 +238,11 @@ class _Rows:
         return pa.table(arrays)
 
 
-def _repository(ordinal: int, source: BatchSource, rows: _Rows, rejected: int) -> dict[str, Any]:
+def _repository(ordinal: int, source: BatchSource, history: History, rows: _Rows, rejected: int) -> dict[str, Any]:
+    """The row of a repository; what the batch's metadata says goes before what its history says."""
     facts = dict(source.metadata)
-    stars, forks = facts.pop("stars", None), facts.pop("forks", None)
+    stars, forks, commits = facts.pop("stars", None), facts.pop("forks", None), facts.pop("commits", None)
+    moment = parse_moment(facts.pop("committed_at", None)) or parse_moment(facts.get("pushed_at"))
     pinned = source.pinned
     return {
         "ordinal": ordinal,
@@ -249,6 +255,8 @@ def _repository(ordinal: int, source: BatchSource, rows: _Rows, rejected: int) -
         "license_files": license_files(rows.root_paths),
         "stars": stars,
         "forks": forks,
+        "commits": history.commits if commits is None else commits,
+        "committed_at": moment or history.committed_at,
         "metadata": json.dumps(facts, sort_keys=True) if facts else None,
         "files": rows.files,
         "bytes": rows.bytes,

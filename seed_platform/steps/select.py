@@ -1,7 +1,7 @@
-"""Choose the documents of the file-level corpus: those that every filter named in the policy keeps.
+"""Choose the documents of the file-level and the repository-level corpus: those that the filters keep.
 
-The table published holds which documents, not their text, so a change of policy costs a query over verdicts. What
-belongs here: the choice. What does not: the text (`corpora/file_level.py`).
+The tables published hold which documents, not their text, so a change of policy costs a query over verdicts. What
+belongs here: the choice. What does not: the text (`corpora/file_level.py`), and the order of a repository's files.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import polars as pl
 
 from seed_platform.batches import Batch
-from seed_platform.lake.schemas import FILE_LEVEL, FILES
+from seed_platform.lake.lake import Lake
+from seed_platform.lake.schemas import FILE_LEVEL, FILES, REPOSITORIES, REPOSITORY_LEVEL, verdicts
 from seed_platform.progress import track
 from seed_platform.steps.base import Context, Report, Tally
-from seed_platform.steps.judge import passing
+from seed_platform.steps.judge import count, passing
+from seed_platform.steps.read import FILES_PER_REPOSITORY
 
 VERSION = "1"
 _COLUMNS = ["ordinal", "doc_id", "repository", "path", "language", "bytes", "content_sha256"]
@@ -39,3 +41,48 @@ def select_file_level(context: Context, batch: Batch) -> Report:
     dropped.add(report.seen.documents - report.kept.documents, report.seen.bytes - report.kept.bytes)
     lake.publish(FILE_LEVEL, writer.parts, context.commit, batch=batch.key)
     return report
+
+
+def select_repository_level(context: Context, batch: Batch) -> Report:
+    """Select the repositories of one batch that are no copies and have a file that the rules keep, and publish them."""
+    lake = context.lake
+    report = Report(step=REPOSITORY_LEVEL.name, batch=batch.key)
+    found = lake.column(REPOSITORIES, ["ordinal", "doc_id", "repository", "revision", "bytes"], batch=batch.key)
+    for name in ("exact_duplicates", "near_duplicates"):
+        judged = lake.column(verdicts("repositories", name), ["ordinal", "keep"], batch=batch.key)
+        found = found.join(judged.rename({"keep": name}), on="ordinal", how="left", maintain_order="left")
+    found = found.rename({"bytes": "arrived"}).join(_kept_files(lake, batch.key), on="ordinal", how="left")
+    found = found.with_columns(
+        # A repository that the first filter drops has no verdict of the second.
+        keep=pl.col("exact_duplicates") & pl.col("near_duplicates") & (pl.col("files") > 0),
+    ).with_columns(
+        pl.col("keep").fill_null(value=False),
+        reason=pl.when(~pl.col("exact_duplicates"))
+        .then(pl.lit("exact_duplicates"))
+        .when(~pl.col("near_duplicates"))
+        .then(pl.lit("near_duplicates"))
+        .when(pl.col("files").is_null())
+        .then(pl.lit("no_kept_files")),
+    )
+    count(report, found, found["arrived"])
+    with lake.writer(REPOSITORY_LEVEL, batch=batch.key) as writer:
+        kept = found.filter("keep").sort("ordinal")
+        writer.write(kept.with_columns(pl.lit(context.policy.digest()).alias("policy_hash")))
+    lake.publish(REPOSITORY_LEVEL, writer.parts, context.commit, batch=batch.key)
+    return report
+
+
+def _kept_files(lake: Lake, batch: str) -> pl.DataFrame:
+    """`ordinal` of each repository with a file that the rules keep, and the `files` and `bytes` that they are."""
+    found = [pl.DataFrame(schema={"ordinal": pl.Int64, "files": pl.Int64, "bytes": pl.Int64})]
+    for part in lake.parts(FILES, batch=batch):
+        kept = passing(lake, batch, ("rules",), part.first, part.last)
+        assert kept is not None  # noqa: S101 - one filter is asked
+        for group in lake.read(FILES, part, ["ordinal", "bytes"]):
+            files = group.filter(pl.col("ordinal").is_in(kept.implode()))
+            found.append(
+                files.group_by(pl.col("ordinal") // FILES_PER_REPOSITORY).agg(
+                    pl.len().cast(pl.Int64).alias("files"), pl.col("bytes").sum()
+                )
+            )
+    return pl.concat(found).group_by("ordinal").agg(pl.col("files", "bytes").sum())

@@ -15,6 +15,7 @@ import pytest
 import seed_platform
 from seed_platform.assets.resources import LakeResource
 from seed_platform.definitions import build_definitions, defs
+from seed_platform.steps.flow import NEAR_DUPLICATES
 
 PROJECT = Path(seed_platform.__file__).parents[1]
 
@@ -22,18 +23,21 @@ _BATCHES = "repository_batches"
 _FILES = "github/files"
 _RULES, _EXACT = "verdicts/files/rules", "verdicts/files/exact_duplicates"
 _NEAR, _SYNTAX = "verdicts/files/near_duplicates", "verdicts/files/syntax"
+_COPIES = "verdicts/files/repository_duplicates"
+_REPOSITORIES = "github/repositories"
+_SAME_TREES, _FORKS = "verdicts/repositories/exact_duplicates", "verdicts/repositories/near_duplicates"
 
 
-def _verdict(kind: str, *deps: str) -> dict[str, Any]:
+def _verdict(kind: str, *deps: str, version: str = "1", check: str | None = None) -> dict[str, Any]:
     return {
         "group": "verdicts",
         "deps": sorted(deps),
         "kinds": sorted((kind, "deltalake")),
         "partitions": _BATCHES,
         "single_run": True,
-        "code_version": "1",
+        "code_version": version,
         "automation": "when_outstanding",
-        "blocking_checks": ["verdicts_are_conserved"],
+        "blocking_checks": sorted(["verdicts_are_conserved", *([check] if check else [])]),
     }
 
 
@@ -44,7 +48,7 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         "kinds": ["deltalake"],
         "partitions": _BATCHES,
         "single_run": True,
-        "code_version": "1",
+        "code_version": "2",
         "automation": "when_outstanding",
         "blocking_checks": [],
     },
@@ -54,23 +58,51 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         "kinds": ["deltalake"],
         "partitions": _BATCHES,
         "single_run": True,
-        "code_version": "1",
+        "code_version": "2",
         "automation": "when_outstanding",
         "blocking_checks": ["files_are_accounted_for"],
     },
     _RULES: _verdict("polars", _FILES),
-    _EXACT: _verdict("duckdb", _FILES, _RULES),
-    _NEAR: _verdict("numba", _FILES, _RULES, _EXACT, _SYNTAX),
-    _SYNTAX: _verdict("treesitter", _FILES, _RULES, _EXACT),
+    _SAME_TREES: _verdict("duckdb", _FILES, _REPOSITORIES, check="dropped_repositories_equal_a_kept_one"),
+    _FORKS: _verdict(
+        "duckdb", _FILES, _REPOSITORIES, _RULES, _SAME_TREES, check="dropped_repositories_overlap_a_kept_one"
+    ),
+    _COPIES: _verdict(
+        "duckdb",
+        _FILES,
+        _REPOSITORIES,
+        _RULES,
+        _SAME_TREES,
+        _FORKS,
+        check="dropped_files_are_kept_elsewhere",
+    ),
+    _EXACT: _verdict("duckdb", _FILES, _RULES, _COPIES, version="2"),
+    _NEAR: _verdict(
+        "numba",
+        *(_FILES, _RULES, _COPIES, _EXACT, _SYNTAX),
+        version=NEAR_DUPLICATES.version,
+        check="removals_are_verified",
+    ),
+    _SYNTAX: _verdict("treesitter", _FILES, _RULES, _COPIES, _EXACT),
     "corpora/file_level": {
         "group": "corpora",
-        "deps": sorted((_FILES, _RULES, _EXACT, _NEAR, _SYNTAX)),
+        "deps": sorted((_FILES, _RULES, _COPIES, _EXACT, _NEAR, _SYNTAX)),
         "kinds": ["deltalake", "polars"],
         "partitions": _BATCHES,
         "single_run": True,
         "code_version": "1",
         "automation": "when_outstanding",
         "blocking_checks": ["no_two_documents_share_content"],
+    },
+    "corpora/repository_level": {
+        "group": "corpora",
+        "deps": sorted((_FILES, _REPOSITORIES, _RULES, _SAME_TREES, _FORKS)),
+        "kinds": ["deltalake", "polars"],
+        "partitions": _BATCHES,
+        "single_run": True,
+        "code_version": "1",
+        "automation": "when_outstanding",
+        "blocking_checks": ["repositories_are_accounted_for"],
     },
     "reports/file_level_funnel": {
         "group": "reports",
@@ -112,7 +144,7 @@ def test_the_assets_are_those_of_the_snapshot():
             "single_run": policy == dg.BackfillPolicy.single_run(),
             "code_version": node.code_version,
             "automation": condition.get_label() if condition else None,
-            "blocking_checks": [spec.name for spec in specs if spec.blocking],
+            "blocking_checks": sorted(spec.name for spec in specs if spec.blocking),
         }
     assert found == SNAPSHOT
 

@@ -28,7 +28,7 @@ from seed_platform.steps import exact_duplicates, judge
 from seed_platform.steps.base import Report
 from seed_platform.steps.read import limits_of
 
-ASSETS = [github.read_repositories, *github.verdict_assets, github.file_level]
+ASSETS = github.ASSETS
 RULES = dg.AssetKey(["verdicts", "files", "rules"])
 EXACT = dg.AssetKey(["verdicts", "files", "exact_duplicates"])
 
@@ -142,7 +142,16 @@ def test_every_blocking_check_was_evaluated_and_passed(done: Done):
     assert {(each.asset_key.to_user_string(), each.check_name) for each in evaluated} == {
         ("github/files", "files_are_accounted_for"),
         *((f"verdicts/files/{name}", "verdicts_are_conserved") for name in github.REQUIRES),
+        ("verdicts/files/repository_duplicates", "dropped_files_are_kept_elsewhere"),
+        ("verdicts/files/near_duplicates", "removals_are_verified"),
+        *(
+            (f"verdicts/repositories/{name}", "verdicts_are_conserved")
+            for name in ("exact_duplicates", "near_duplicates")
+        ),
+        ("verdicts/repositories/exact_duplicates", "dropped_repositories_equal_a_kept_one"),
+        ("verdicts/repositories/near_duplicates", "dropped_repositories_overlap_a_kept_one"),
         ("corpora/file_level", "no_two_documents_share_content"),
+        ("corpora/repository_level", "repositories_are_accounted_for"),
     }
     assert all(each.passed for each in evaluated)
     conserved = next(each for each in evaluated if each.asset_key == RULES)

@@ -1,8 +1,6 @@
-"""The MinHash kernels against datasketch, Python sets, and an independent tokenizer."""
+"""Signatures against datasketch, and what is made of them."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import pytest
@@ -10,22 +8,12 @@ from datasketch import MinHash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seed_platform.filters.minhash import band_hashes, jaccard, shingle_hashes, shingle_set, signature
+from seed_platform.filters.minhash import band_keys, equal_bytes, least_equal, permutations, sign_texts, signature
+from seed_platform.filters.shingles import jaccard, shingle_set
 
-_WIDTH = 5
+_WIDTH = 3
 _HASHES = st.lists(st.integers(0, 2**32 - 1), max_size=300)
-_TEXT = st.text(alphabet="ab_Z9 .\n\t(é漢\0🙂-", max_size=400)
-
-
-def _bytes(text: str | bytes) -> np.ndarray:
-    return np.frombuffer(text if isinstance(text, bytes) else text.encode(), dtype=np.uint8)
-
-
-def _grams(text: bytes, width: int) -> list[tuple[bytes, ...]]:
-    words = re.findall(rb"[0-9A-Za-z_\x80-\xff]+", text)
-    if len(words) < width:
-        return [tuple(words)] if words else []
-    return [tuple(words[start : start + width]) for start in range(len(words) - width + 1)]
+_TEXTS = st.lists(st.text(alphabet="ab_Z9 .\n(é漢\0", max_size=300), max_size=6)
 
 
 def _set(values: list[int]) -> np.ndarray:
@@ -43,69 +31,6 @@ def test_a_signature_has_the_values_of_datasketch(values: list[int], seed: int, 
     for value in shingles.tolist():
         theirs.update(value)
     assert signature(shingles, count, seed).tolist() == theirs.hashvalues.tolist()
-
-
-@settings(deadline=None, max_examples=200)
-@given(left=_HASHES, right=_HASHES)
-def test_jaccard_is_that_of_sets(left: list[int], right: list[int]):
-    a, b = set(left), set(right)
-    expected = len(a & b) / len(a | b) if a | b else 0.0
-    assert jaccard(_set(left), _set(right)) == expected
-    assert jaccard(_set(right), _set(left)) == expected
-    assert jaccard(_set(left + right), _set(left)) == (len(a) / len(a | b) if a | b else 0.0)
-
-
-@settings(deadline=None, max_examples=300)
-@given(text=_TEXT, width=st.integers(1, 7))
-@example(text="", width=5)
-@example(text="a b c d", width=5)
-@example(text="a b c d e", width=5)
-@example(text="a " * 200, width=5)
-def test_there_is_one_shingle_for_each_run_of_words(text: str, width: int):
-    grams = _grams(text.encode(), width)
-    hashes = shingle_hashes(_bytes(text), width)
-    assert len(hashes) == len(grams)
-    named = dict(zip(grams, hashes.tolist(), strict=True))
-    assert [named[gram] for gram in grams] == hashes.tolist()
-    assert len(shingle_set(_bytes(text), width)) == len(set(grams))
-
-
-def test_the_hash_of_a_shingle_does_not_depend_on_what_came_before_it():
-    alone = shingle_hashes(_bytes("one two three four five"), _WIDTH)
-    after = shingle_hashes(_bytes("zero " * 1000 + "one two three four five"), _WIDTH)
-    assert after[-1] == alone[0]
-
-
-def test_order_of_words_and_boundaries_between_them_matter():
-    texts = ["a b c d e", "b a c d e", "ab c d e f", "a bc d e f", "e d c b a", "a b c d", "a b c", "a"]
-    found = {int(shingle_hashes(_bytes(text), _WIDTH)[0]) for text in texts}
-    assert len(found) == len(texts)
-
-
-@pytest.mark.parametrize("text", ["a", "a b", "a b c d"])
-def test_a_text_of_fewer_words_than_a_shingle_is_one_shingle(text: str):
-    assert len(shingle_set(_bytes(text), _WIDTH)) == 1
-
-
-@pytest.mark.parametrize("text", ["", " \n", "(){};--\0"])
-def test_a_text_without_words_has_no_shingles_and_resembles_nothing(text: str):
-    shingles = shingle_set(_bytes(text), _WIDTH)
-    assert len(shingles) == 0
-    assert jaccard(shingles, shingles) == 0.0
-    assert (signature(shingles, 16, 1) == 2**32 - 1).all()
-
-
-def test_distinct_shingles_of_a_large_text_hardly_ever_share_a_hash():
-    words = [f"word_{number}" for number in range(60_004)]
-    expected = 60_000
-    collisions = expected - len(shingle_set(_bytes(" ".join(words)), _WIDTH))
-    assert collisions <= 6  # 0.4 expected of 32-bit hashes
-
-
-def test_words_of_any_bytes_are_read_to_the_last_one():
-    hashes = shingle_hashes(_bytes(b"\xff\xfe \x80"), 1)
-    assert len(hashes) == 2
-    assert hashes[0] != hashes[1]
 
 
 @pytest.mark.parametrize("similarity", [0.3, 0.7, 0.9])
@@ -130,10 +55,48 @@ def test_bands_agree_where_their_rows_agree_and_nowhere_else():
     values = np.arange(20, dtype=np.uint32)
     other = values.copy()
     other[7] += 1
-    mine, theirs = band_hashes(values, 6), band_hashes(other, 6)
+    mine, theirs = band_keys(values, 6), band_keys(other, 6)
     assert len(mine) == 3  # the two values beyond the last whole band are not used
     assert (mine == theirs).tolist() == [True, False, True]
 
 
 def test_the_same_rows_in_two_bands_give_two_hashes():
-    assert len(set(band_hashes(np.zeros(64, dtype=np.uint32), 4).tolist())) == 16
+    assert len(set(band_keys(np.zeros(64, dtype=np.uint32), 4).tolist())) == 16
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts=_TEXTS, data=st.data())
+def test_many_texts_at_once_give_what_each_gives_alone(texts: list[str], data: st.DataObject):
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)])
+    chosen = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(texts)))) if texts else st.just(set()))), int)
+    buffer = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    signed = sign_texts(buffer, offsets, chosen, _WIDTH, permutations(64, 1), 8)
+    for place, number in enumerate(chosen.tolist()):
+        expected = shingle_set(np.frombuffer(encoded[number], dtype=np.uint8), _WIDTH)
+        assert signed.sets[signed.bounds[place] : signed.bounds[place + 1]].tolist() == expected.tolist()
+        values = signature(expected, 64, 1)
+        assert signed.sketches[place].tolist() == (values & 255).tolist()
+        assert signed.keys[place].tolist() == band_keys(values, 8).tolist()
+
+
+@settings(deadline=None, max_examples=100)
+@given(size=st.integers(0, 300), i=st.integers(0, 70), j=st.integers(0, 70), seed=st.integers(0, 99))
+def test_equal_bytes_are_counted_whatever_their_place(size: int, i: int, j: int, seed: int):
+    chance = np.random.default_rng(seed)
+    one, other = (chance.integers(0, 3, 400, dtype=np.uint8) for _ in range(2))
+    assert equal_bytes(one, i, other, j, size) == int((one[i : i + size] == other[j : j + size]).sum())
+
+
+@pytest.mark.parametrize("similarity", [0.5, 0.6, 0.75])
+def test_sketches_pass_pairs_a_standard_deviation_above_and_refuse_those_four_below(similarity: float):
+    chance = np.random.default_rng(3)
+    trials, count = 2000, 256
+    least = least_equal(count, similarity)
+    deviation = float(np.sqrt(similarity * (1 - similarity) / count))
+    for true, low, high in ((similarity + 4 * deviation, 0.99, 1.0), (similarity - 4 * deviation, 0.0, 0.01)):
+        same = chance.random((trials, count)) < true
+        one = chance.integers(0, 256, (trials, count))
+        other = np.where(same, one, chance.integers(0, 256, (trials, count)))
+        passed = float(((one == other).sum(axis=1) >= least).mean())
+        assert low <= passed <= high

@@ -1,130 +1,232 @@
-"""The decision which of several similar documents is kept, against the rule written out in plain Python."""
+"""Which pairs are compared, and which of several similar documents is kept, against the rules in plain Python."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import pairwise
+
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seed_platform.filters.near_duplicates import Nearest, decide, text_bytes
+from seed_platform.filters import near_duplicates
+from seed_platform.filters.near_duplicates import (
+    BUCKET,
+    Nearest,
+    alike,
+    components,
+    decide,
+    pairs_across,
+    pairs_within,
+    unique_pairs,
+)
+from seed_platform.indexes.postings import reference, rows_of
 
-_THRESHOLD = 0.7
-Pair = tuple[int, int, bool, float]
+_THRESHOLD = 0.5
+_MINE = 7
+Sets = dict[int, frozenset[int]]
+Pairs = list[tuple[int, int]]
 
 
 @st.composite
-def _pairs(draw: st.DrawFn) -> list[Pair]:
-    """Pairs (document, earlier one, of this batch?, similarity), ordered by document; ordinals have gaps."""
-    number = draw(st.integers(1, 9))
-    ordinals = sorted(draw(st.sets(st.integers(0, 2**40), min_size=number, max_size=number)))
-    found: list[Pair] = []
-    for place, ordinal in enumerate(ordinals):
-        mine = draw(st.sets(st.sampled_from(ordinals[:place]), max_size=4)) if place else set()
-        before = draw(st.sets(st.integers(0, 5), max_size=2))
-        others = draw(st.permutations([(other, True) for other in mine] + [(other, False) for other in before]))
-        similarities = st.one_of(st.sampled_from([0.0, 0.5, _THRESHOLD, 1.0]), st.floats(0, 1))
-        found += [(ordinal, other, is_mine, draw(similarities)) for other, is_mine in others]
+def _world(draw: st.DrawFn) -> tuple[Sets, Pairs]:
+    """Sets by reference, of this batch and of an earlier one, and pairs (row, reference of an earlier document)."""
+    values = st.frozensets(st.integers(0, 12), max_size=8)
+    before = [int(each) for each in reference(2, np.array(sorted(draw(st.sets(st.integers(0, 9), max_size=3)))))]
+    rows = sorted(draw(st.sets(st.integers(0, 50), min_size=1, max_size=9)))
+    sets = {each: draw(values) for each in (*before, *reference(_MINE, np.array(rows)).tolist())}
+    possible = [(row, other) for row in rows for other in sets if other < int(reference(_MINE, np.array([row]))[0])]
+    pairs = sorted(draw(st.sets(st.sampled_from(possible), max_size=25))) if possible else []
+    return sets, pairs
+
+
+def _decide(sets: Sets, pairs: Pairs, pieces: int = 1) -> list[Nearest]:
+    ordered = sorted(sets)
+    bounds = np.cumsum([0, *(len(sets[each]) for each in ordered)])
+    values = np.array([value for each in ordered for value in sorted(sets[each])], dtype=np.uint32)
+    dropped = np.zeros(64, dtype=np.bool_)
+    rows = np.array([row for row, _ in pairs], dtype=np.int64)
+    others = np.array([other for _, other in pairs], dtype=np.uint64)
+    own = others >> np.uint64(32) == _MINE
+    other_rows = np.where(own, rows_of(others), -1)
+    place = {each: number for number, each in enumerate(ordered)}
+    mine = np.array([place[int(each)] for each in reference(_MINE, rows)], dtype=np.int64)
+    theirs = np.array([place[int(each)] for each in others], dtype=np.int64)
+    found = []
+    for chosen in np.array_split(np.unique(rows), pieces):
+        at = np.isin(rows, chosen)
+        arrays = rows[at], others[at], other_rows[at], mine[at], theirs[at]
+        found.append(decide(*arrays, bounds, values, _THRESHOLD, dropped))
     return found
 
 
-def _decide(pairs: list[Pair]) -> Nearest:
-    ordinals, others, mine, similarities = zip(*pairs, strict=True) if pairs else ((), (), (), ())
-    return decide(
-        np.array(ordinals, dtype=np.int64),
-        np.array(others, dtype=np.int64),
-        np.array(mine, dtype=np.bool_),
-        similarities.__getitem__,
-        _THRESHOLD,
-    )
+def _jaccard(a: frozenset[int], b: frozenset[int]) -> float:
+    return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def _rule(pairs: list[Pair]) -> dict[int, tuple[float, bool]]:
-    """Each compared document's greatest similarity to a kept one, and whether it is dropped."""
-    outcome: dict[int, tuple[float, bool]] = {}
-    for ordinal in sorted({pair[0] for pair in pairs}):
-        to_kept = [
-            similarity
-            for mine, other, is_mine, similarity in pairs
-            if mine == ordinal and not (is_mine and outcome.get(other, (0.0, False))[1])
-        ]
-        if to_kept:
-            outcome[ordinal] = (max(to_kept), max(to_kept) >= _THRESHOLD)
+def _rule(sets: Sets, pairs: Pairs) -> dict[int, tuple[float, bool, int]]:
+    """Each compared document's greatest similarity to a kept one, whether it is dropped, and the first such one."""
+    outcome: dict[int, tuple[float, bool, int]] = {}
+    kept_before: dict[int, list[int]] = defaultdict(list)
+    dropped: set[int] = set()
+    for row, other in pairs:
+        kept_before[row].append(other)
+    for row in sorted(kept_before):
+        mine = int(reference(_MINE, np.array([row]))[0])
+        kept = [other for other in kept_before[row] if other not in dropped]
+        if kept:
+            best = max(kept, key=lambda other: (_jaccard(sets[mine], sets[other]), -other))
+            similarity = _jaccard(sets[mine], sets[best])
+            outcome[row] = (similarity, similarity >= _THRESHOLD, best)
+            if similarity >= _THRESHOLD:
+                dropped.add(mine)
     return outcome
 
 
-def _outcome(nearest: Nearest) -> dict[int, tuple[float, bool]]:
-    columns = nearest.ordinal.tolist(), nearest.similarity.tolist(), nearest.dropped.tolist()
-    return {ordinal: (similarity, dropped) for ordinal, similarity, dropped in zip(*columns, strict=True)}
+def _outcome(found: list[Nearest]) -> dict[int, tuple[float, bool, int]]:
+    return {
+        row: (similarity, dropped, other)
+        for each in found
+        for row, similarity, dropped, other in zip(
+            each.row.tolist(), each.similarity.tolist(), each.dropped.tolist(), each.other.tolist(), strict=True
+        )
+    }
+
+
+@settings(deadline=None, max_examples=200)
+@given(world=_world(), pieces=st.integers(1, 4))
+def test_documents_are_dropped_by_the_greedy_rule_however_the_pairs_are_cut(world: tuple[Sets, Pairs], pieces: int):
+    assert _outcome(_decide(*world, pieces)) == _rule(*world)
 
 
 @settings(deadline=None, max_examples=100)
-@given(pairs=_pairs())
-def test_documents_are_dropped_by_the_greedy_rule(pairs: list[Pair]):
-    nearest = _decide(pairs)
-    assert _outcome(nearest) == _rule(pairs)
-    assert nearest.ordinal.tolist() == sorted(set(nearest.ordinal.tolist()))
-
-
-@settings(deadline=None, max_examples=100)
-@given(pairs=_pairs())
-def test_what_a_document_is_related_to_is_kept_and_as_near_as_it_says(pairs: list[Pair]):
-    nearest = _decide(pairs)
-    dropped = set(nearest.ordinal[nearest.dropped].tolist())
-    for ordinal, similarity, pair in zip(nearest.ordinal, nearest.similarity, nearest.pair, strict=True):
-        assert pairs[pair][0] == ordinal
-        assert pairs[pair][3] == similarity
-        assert not (pairs[pair][2] and pairs[pair][1] in dropped)
-
-
-@settings(deadline=None, max_examples=80)
-@given(pairs=_pairs(), chance=st.randoms(use_true_random=False))
-def test_the_order_of_a_documents_pairs_does_not_matter(pairs: list[Pair], chance: object):
-    shuffled = list(pairs)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    shuffled.sort(key=lambda pair: pair[0])
-    assert _outcome(_decide(shuffled)) == _outcome(_decide(pairs))
+@given(world=_world())
+def test_containment_is_the_share_of_the_documents_own_shingles(world: tuple[Sets, Pairs]):
+    sets, pairs = world
+    (nearest,) = _decide(sets, pairs)
+    for row, other, containment in zip(nearest.row, nearest.other, nearest.containment, strict=True):
+        mine = sets[int(reference(_MINE, np.array([row]))[0])]
+        assert containment == (len(mine & sets[int(other)]) / len(mine) if mine else 0.0)
 
 
 def test_a_chain_of_neighbours_loses_every_other_document_only():
-    chain = [(number, number - 1, True, 0.8) for number in range(1, 6)]
-    nearest = _decide(chain)
-    assert nearest.ordinal[nearest.dropped].tolist() == [1, 3, 5]
-    # 2 and 4 resemble dropped documents alone, so they have no nearest kept one.
-    assert nearest.ordinal.tolist() == [1, 3, 5]
+    ordered = reference(_MINE, np.arange(0, 36, 6)).tolist()
+    sets = {each: frozenset(range(3 * n, 3 * n + 10)) for n, each in enumerate(ordered)}
+    pairs = [(int(rows_of(np.array([b], "u8"))[0]), a) for a, b in pairwise(ordered)]
+    (nearest,) = _decide(sets, pairs)
+    # 7 of 13 shared with a neighbour, 4 of 16 with the next but one.
+    assert nearest.row[nearest.dropped].tolist() == [6, 18, 30]
+    # The others resemble dropped documents alone, so they have no nearest kept one.
+    assert nearest.row.tolist() == [6, 18, 30]
 
 
-def test_of_equally_near_documents_the_earliest_pair_is_named():
-    nearest = _decide([(5, 1, False, 0.9), (5, 2, True, 0.9), (5, 3, True, 0.8)])
-    assert nearest.pair.tolist() == [0]
-
-
-def test_an_ordinal_of_an_earlier_batch_is_not_mistaken_for_one_of_this_batch():
-    nearest = _decide([(3, 1, True, 1.0), (4, 3, True, 1.0), (5, 3, False, 1.0)])
-    assert _outcome(nearest) == {3: (1.0, True), 5: (1.0, True)}
+def test_an_earlier_batch_s_row_is_not_mistaken_for_one_of_this_batch():
+    one, two, three = reference(_MINE, np.array([1, 3, 5])).tolist()
+    before = int(reference(2, np.array([3]))[0])
+    same = frozenset({1, 2})
+    (nearest,) = _decide(dict.fromkeys((one, two, three, before), same), [(3, one), (5, before)])
+    assert _outcome([nearest]) == {3: (1.0, True, one), 5: (1.0, True, before)}
 
 
 def test_a_similarity_at_the_threshold_drops_and_one_just_below_does_not():
-    below = float(np.nextafter(_THRESHOLD, 0))
-    nearest = _decide([(1, 0, True, _THRESHOLD), (2, 0, True, below)])
+    a, b, c = reference(_MINE, np.array([0, 1, 2])).tolist()
+    sets = {a: frozenset(range(10)), b: frozenset(range(5)), c: frozenset(range(100, 104)) | frozenset(range(9))}
+    (nearest,) = _decide(sets | {c: frozenset(range(4))}, [(1, a), (2, a)])
+    assert nearest.similarity.tolist() == [0.5, 0.4]
     assert nearest.dropped.tolist() == [True, False]
 
 
-def test_no_pairs_give_no_outcome():
-    assert _decide([]).ordinal.tolist() == []
+def test_texts_without_shingles_resemble_nothing_not_even_each_other():
+    a, b = reference(_MINE, np.array([0, 1])).tolist()
+    (nearest,) = _decide({a: frozenset(), b: frozenset()}, [(1, a)])
+    assert not nearest.dropped.any()
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["", "é", "", "plain", "🙂\0x"], ["x" * 100_000, "y"]])
-def test_texts_are_seen_as_their_utf8_bytes(texts: list[str]):
-    series = pl.Series("content", texts, dtype=pl.String)
-    assert [bytes(view) for view in text_bytes(series)] == [text.encode() for text in texts]
+@st.composite
+def _postings(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    documents = draw(st.integers(1, 60))
+    pairs = draw(st.sets(st.tuples(st.integers(0, 6), st.integers(0, documents - 1)), max_size=150))
+    ordered = sorted(pairs)
+    keys = np.array([key for key, _ in ordered], dtype=np.uint64)
+    rows = np.array([row for _, row in ordered], dtype=np.int64)
+    sketches = np.random.default_rng(len(ordered)).integers(0, 2, (documents, 70), dtype=np.uint8)
+    return keys, rows, sketches
 
 
-def test_a_slice_or_a_filter_of_texts_is_seen_from_its_own_start():
-    series = pl.Series("content", [f"text number {number}, long enough not to be inlined" for number in range(50)])
-    assert [bytes(view).decode() for view in text_bytes(series[10:13])] == series[10:13].to_list()
-    chosen = series.filter(series.str.contains("7"))
-    assert [bytes(view).decode() for view in text_bytes(chosen)] == chosen.to_list()
-    joined = pl.concat([series[:2], series[48:]], rechunk=False)
-    assert [bytes(view).decode() for view in text_bytes(joined)] == joined.to_list()
+def _buckets(keys: np.ndarray, rows: np.ndarray) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for key, row in zip(keys.tolist(), rows.tolist(), strict=True):
+        found[key].append(row)
+    return found
+
+
+@settings(deadline=None, max_examples=150)
+@given(postings=_postings(), least=st.integers(0, 45), capacity=st.sampled_from([BUCKET, BUCKET + 1, 1 << 18]))
+def test_pairs_within_a_batch_are_those_of_each_bucket_that_are_alike(
+    postings: tuple[np.ndarray, np.ndarray, np.ndarray], least: int, capacity: int
+):
+    keys, rows, sketches = postings
+    expected = {
+        (row, other)
+        for bucket in _buckets(keys, rows).values()
+        for place, row in enumerate(bucket)
+        for other in bucket[: min(place, BUCKET)]
+        if int((sketches[row] == sketches[other]).sum()) >= least
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates, "_CAPACITY", capacity)
+        found = pairs_within(keys, rows, sketches, least)
+    assert sorted(expected) == [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in found]
+
+
+@settings(deadline=None, max_examples=150)
+@given(mine=_postings(), theirs=_postings(), capacity=st.sampled_from([BUCKET, BUCKET + 1, 1 << 18]))
+def test_pairs_across_batches_are_those_of_equal_keys(
+    mine: tuple[np.ndarray, np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray, np.ndarray], capacity: int
+):
+    keys, rows, _ = mine
+    other_keys, other_rows, _ = theirs
+    buckets = _buckets(other_keys, other_rows)
+    listed = other_keys.tolist()
+    places = np.array([listed.index(key) if key in buckets else -1 for key in keys.tolist()], dtype=np.int64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates, "_CAPACITY", capacity)
+        pieces = list(pairs_across(keys, rows, places, other_keys, reference(2, other_rows)))
+    expected = {
+        (row, other)
+        for key, row in zip(keys.tolist(), rows.tolist(), strict=True)
+        for other in buckets.get(key, [])[:BUCKET]
+    }
+    found = {
+        (row, other)
+        for mine_rows, others in pieces
+        for row, other in zip(mine_rows.tolist(), rows_of(others).tolist(), strict=True)
+    }
+    assert found == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(pairs=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40))
+def test_linked_documents_have_one_component_and_others_have_not(pairs: list[tuple[int, int]]):
+    links: dict[int, set[int]] = {row: {row} for row in range(31)}
+    for a, b in pairs:
+        together = links[a] | links[b]
+        for row in together:
+            links[row] = together
+    later = np.array([max(pair) for pair in pairs], dtype=np.int64)
+    earlier = np.array([min(pair) for pair in pairs], dtype=np.int64)
+    assert components(later, earlier, 31).tolist() == [min(links[row]) for row in range(31)]
+
+
+def test_unique_pairs_are_ordered_and_without_repeats():
+    rows, others = np.array([3, 1, 3, 3, 1]), np.array([9, 2, 8, 9, 2], dtype=np.uint64)
+    found = unique_pairs(rows, others)
+    assert [each.tolist() for each in found] == [[1, 3, 3], [2, 8, 9]]
+
+
+def test_alike_compares_the_sketches_that_are_asked_for():
+    sketches = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)
+    others = np.array([[4, 5, 0], [1, 0, 0]], dtype=np.uint8)
+    found = alike(np.array([0, 1, 1]), sketches, np.array([1, 0, 1]), others, 2)
+    assert found.tolist() == [False, True, False]

@@ -14,6 +14,7 @@ import pytest
 
 from seed_platform.errors import UsageError
 from seed_platform.lake.lake import Commit, Lake, Part
+from seed_platform.lake.query import scan
 from seed_platform.lake.schemas import FILES, MATERIALIZATIONS, REJECTIONS, Table, verdicts
 
 _TABLE = Table(
@@ -301,3 +302,17 @@ def test_every_table_of_the_lake_can_be_created_and_is_empty(lake: Lake):
     assert delta is not None
     assert delta.to_pyarrow_table().num_rows == 0
     assert lake.parts(FILES, batch="a") == []
+
+
+def test_a_table_of_an_older_version_takes_new_columns_in_which_its_rows_are_null(lake: Lake):
+    _publish(lake, "a", _rows(0, 2))
+    newer = Table(_TABLE.name, _TABLE.columns.append(pa.field("commits", pa.int64())))
+    parts = _write(lake, "b", _rows(0, 1).with_columns(commits=pl.lit(7)), table=newer)
+    lake.publish(newer, parts, _COMMIT, batch="b")
+    delta = lake.open(newer)
+    assert delta is not None
+    assert pl.DataFrame(delta.to_pyarrow_table()).sort("batch", "ordinal")["commits"].to_list() == [None, None, 7]
+    found = pl.DataFrame(scan(lake, newer).to_table()).sort("batch", "ordinal")
+    assert found["commits"].to_list() == [None, None, 7]
+    _publish(lake, "a", _rows(0, 3))
+    assert lake.column(_TABLE, ["ordinal"], batch="a").height == 3

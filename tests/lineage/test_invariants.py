@@ -66,9 +66,10 @@ def _conserved(lake: Lake, name: str, requires: tuple[str, ...] = ()) -> checks.
 def test_untouched_tables_pass_every_check(lake: Lake):
     settings = settings_of(lake.root)
     assert _conserved(lake, "rules").passed
-    assert _conserved(lake, "exact_duplicates", ("rules",)).passed
-    assert _conserved(lake, "near_duplicates", ("rules", "exact_duplicates", "syntax")).passed
-    assert _conserved(lake, "syntax", ("rules", "exact_duplicates")).passed
+    assert _conserved(lake, "repository_duplicates", ("rules",)).passed
+    assert _conserved(lake, "exact_duplicates", ("rules", "repository_duplicates")).passed
+    assert _conserved(lake, "near_duplicates", ("rules", "repository_duplicates", "exact_duplicates", "syntax")).passed
+    assert _conserved(lake, "syntax", ("rules", "repository_duplicates", "exact_duplicates")).passed
     assert checks.content_is_unique(lake, settings, NAMES).passed
     outcome = checks.files_are_accounted_for(lake, settings, NAMES)
     assert outcome == checks.Outcome(passed=True, numbers={"files": 14, "distinct": 14, "declared": 14})

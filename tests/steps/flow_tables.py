@@ -6,23 +6,44 @@ import re
 import uuid
 from typing import Any
 
+import numpy as np
 import polars as pl
 from support import lake_of, settings_of
 
-from seed_platform.batches import Batch, list_batches
+from seed_platform.batches import REFERENCES, Batch, list_batches
 from seed_platform.engine.local import LocalEngine
+from seed_platform.indexes.documents import Documents
+from seed_platform.indexes.near_duplicates import load
+from seed_platform.indexes.postings import reference
+from seed_platform.indexes.runs import read_run
 from seed_platform.lake.lake import Lake
-from seed_platform.lake.schemas import FILE_LEVEL, FILES, NEAR_DUPLICATE_INDEX, REJECTIONS, REPOSITORIES, Table
+from seed_platform.lake.schemas import (
+    FILE_LEVEL,
+    FILES,
+    REJECTIONS,
+    REPOSITORIES,
+    REPOSITORY_LEVEL,
+    Table,
+)
 from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context
 from seed_platform.steps.flow import STEPS, VERDICT_TABLES
 from seed_platform.steps.freshness import Flow
 
-VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES}
+VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "file"}
+REPOSITORY_VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "repository"}
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (REPOSITORIES, REJECTIONS, FILES, *VERDICTS.values(), NEAR_DUPLICATE_INDEX, FILE_LEVEL)
+    for table in (
+        REPOSITORIES,
+        REJECTIONS,
+        FILES,
+        *REPOSITORY_VERDICTS.values(),
+        *VERDICTS.values(),
+        FILE_LEVEL,
+        REPOSITORY_LEVEL,
+    )
 }
 _DEFAULTS = Policy()
 
@@ -36,9 +57,24 @@ def rows_of(lake: Lake, table: Table) -> pl.DataFrame:
 
 
 def contents_of(lake_root: str) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table that the flow publishes, as plain values that can be compared."""
+    """Every row of every table that the flow publishes, and of the index, as plain values that can be compared."""
     lake = lake_of(settings_of(lake_root))
-    return {name: rows_of(lake, table).to_dicts() for name, table in TABLES.items()}
+    tables = {name: rows_of(lake, table).to_dicts() for name, table in TABLES.items()}
+    return {**tables, "near-duplicate index": postings_of(lake)}
+
+
+def postings_of(lake: Lake) -> list[dict[str, Any]]:
+    """What the near-duplicate index holds of each batch, however it is cut into files."""
+    found = []
+    for index in load(lake, list_batches(lake)):
+        files = [read_run(lake.storage, file, 0, 1) for file in index.run]
+        pairs = sorted(pair for keys, refs in files for pair in zip(keys.tolist(), refs.tolist(), strict=True))
+        with Documents(lake.storage, index.segments) as documents:
+            rows = sum(segment.rows for segment in index.segments)
+            bounds, values = documents.sets(reference(index.arrival, np.arange(rows)))
+            sets = [part.tolist() for part in np.split(values, bounds[1:-1])] if rows else []
+        found.append({"batch": index.batch, "postings": pairs, "sets": sets})
+    return found
 
 
 def outcomes_of(lake_root: str) -> dict[str, str]:
@@ -58,7 +94,8 @@ def work_on(lake_root: str, policy: Policy = _DEFAULTS, workers: int = 1) -> tup
     lake = lake_of(settings)
     batches = list_batches(lake)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
-    return context, Flow(STEPS, batches, policy, Settings()), batches
+    references = list_batches(lake, kind=REFERENCES)
+    return context, Flow(STEPS, batches, policy, Settings(), references=references), batches
 
 
 def shingles(text: str, width: int = 5) -> set[tuple[str, ...]]:

@@ -152,7 +152,8 @@ def test_each_filter_judges_what_those_before_it_keep_once(hostile: Hostile):
     kept = {name: rows_of(lake, table).filter("keep")["ordinal"].to_list() for name, table in VERDICTS.items()}
     judged = {name: rows_of(lake, table)["ordinal"].to_list() for name, table in VERDICTS.items()}
     assert judged["rules"] == hostile.files["ordinal"].to_list()
-    assert judged["exact_duplicates"] == kept["rules"]
+    assert judged["repository_duplicates"] == kept["rules"]
+    assert judged["exact_duplicates"] == kept["repository_duplicates"]
     assert judged["syntax"] == kept["exact_duplicates"]
     assert judged["near_duplicates"] == kept["syntax"]
 

@@ -9,16 +9,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from flow_tables import TABLES, VERDICTS, contents_of, outcomes_of, work_on
+from flow_tables import REPOSITORY_VERDICTS, TABLES, contents_of, outcomes_of, work_on
 from support import lake_of, make_repository, python_source, run_flow, settings_of
 
 from seed_platform.batches import Batch, add_batch, pin_sources
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
-from seed_platform.policy import Policy, RulesPolicy, SyntaxPolicy
+from seed_platform.policy import Policy, RepositoryDuplicatesPolicy, RulesPolicy, SyntaxPolicy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report
-from seed_platform.steps.flow import EXACT_DUPLICATES, FILE_LEVEL_CORPUS, NEAR_DUPLICATES, READ, RULES, STEPS, SYNTAX
+from seed_platform.steps.flow import (
+    EXACT_DUPLICATES,
+    FILE_LEVEL_CORPUS,
+    NEAR_DUPLICATES,
+    READ,
+    REPOSITORY_EXACT_DUPLICATES,
+    REPOSITORY_NEAR_DUPLICATES,
+    RULES,
+    STEPS,
+    SYNTAX,
+)
 from seed_platform.steps.freshness import Flow, bring_up_to_date, load_records
 from seed_platform.steps.read import limits_of
 
@@ -73,10 +83,16 @@ def test_a_syntax_threshold_makes_only_syntax_and_what_reads_it_outstanding(done
     ]
 
 
-def test_a_rules_threshold_leaves_reading_alone(done: Path):
+def test_a_rules_threshold_leaves_reading_and_the_trees_of_repositories_alone(done: Path):
     policy = Policy(rules=RulesPolicy(max_bytes=999_999))
     names = {name for _, name in _outstanding(str(done / "lake"), policy)}
-    assert names == {step.name for step in STEPS} - {READ.name}
+    assert names == {step.name for step in STEPS} - {READ.name, REPOSITORY_EXACT_DUPLICATES.name}
+
+
+def test_a_threshold_of_repositories_leaves_reading_and_rules_alone(done: Path):
+    policy = Policy(repository_duplicates=RepositoryDuplicatesPolicy(overlap=0.9))
+    names = {name for _, name in _outstanding(str(done / "lake"), policy)}
+    assert names == {step.name for step in STEPS} - {READ.name, RULES.name}
 
 
 def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(done: Path):
@@ -108,9 +124,23 @@ def test_a_comparing_step_refuses_to_run_while_an_earlier_batch_is_outstanding(t
     context, flow, batches = work_on(root)
     for step in (READ, RULES):
         bring_up_to_date(context, flow, step, batches[1])
-    with pytest.raises(WorkError, match=r"exact_duplicates of batch second needs .* of batch first"):
-        bring_up_to_date(context, flow, EXACT_DUPLICATES, batches[1])
-    assert lake_of(settings_of(root)).open(VERDICTS["exact_duplicates"]) is None
+    with pytest.raises(WorkError, match=r"repositories/exact_duplicates of batch second needs .* of batch first"):
+        bring_up_to_date(context, flow, REPOSITORY_EXACT_DUPLICATES, batches[1])
+    assert lake_of(settings_of(root)).open(REPOSITORY_VERDICTS["exact_duplicates"]) is None
+
+
+def test_a_comparing_step_refuses_to_run_while_an_input_of_an_earlier_batch_is_another_policys(
+    done: Path, tmp_path: Path
+):
+    root = str(shutil.copytree(done / "lake", tmp_path / "lake"))
+    context, flow, batches = work_on(root, Policy(rules=RulesPolicy(max_bytes=9)))
+    bring_up_to_date(context, flow, RULES, batches[0])
+    context, flow, batches = work_on(root)
+    newer = [replace(step, version="next") if step is REPOSITORY_NEAR_DUPLICATES else step for step in STEPS]
+    flow = Flow(newer, batches, Policy(), Settings())
+    step = next(step for step in newer if step.name == REPOSITORY_NEAR_DUPLICATES.name)
+    with pytest.raises(WorkError, match=r"near_duplicates of batch second needs .* of batch first"):
+        bring_up_to_date(context, flow, step, batches[1])
 
 
 def _batch(number: int) -> Batch:
