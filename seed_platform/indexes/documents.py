@@ -6,7 +6,7 @@ What belongs here: finding and reading what is kept of given documents. What doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -38,57 +38,74 @@ class Segment:
         return self.arrival << ROW_BITS | self.first
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the documents of many segments are: the reference of each one's first document, ascending, and its file.
+
+    Made once for a batch and sent to its tasks: a large lake has very many segments.
+    """
+
+    starts: References
+    paths: tuple[str, ...]
+
+    @classmethod
+    def of(cls, segments: Iterable[Segment]) -> Places:
+        """The places of these segments, in any order."""
+        ordered = sorted(segments, key=lambda segment: segment.reference)
+        starts = np.array([segment.reference for segment in ordered], dtype=np.uint64)
+        return cls(starts, tuple(segment.path for segment in ordered))
+
+
 class Documents:
     """The documents of many segments, by reference. Files are opened as they are needed, and few at a time."""
 
-    def __init__(self, storage: Storage, segments: Sequence[Segment]) -> None:
+    def __init__(self, storage: Storage, places: Places) -> None:
         self._storage = storage
-        self._segments = sorted(segments, key=lambda segment: segment.reference)
-        self._starts = np.array([segment.reference for segment in self._segments], dtype=np.uint64)
+        self._places = places
         self._open: dict[str, ArrayFile] = {}
 
-    def _file(self, segment: Segment) -> ArrayFile:
-        if segment.path not in self._open:
+    def _file(self, path: str) -> ArrayFile:
+        if path not in self._open:
             if len(self._open) >= _OPEN_FILES:
                 self._open.pop(next(iter(self._open))).close()
-            self._open[segment.path] = ArrayFile(self._storage, segment.path)
-        return self._open[segment.path]
+            self._open[path] = ArrayFile(self._storage, path)
+        return self._open[path]
 
-    def _located(self, references: References) -> list[tuple[Segment, slice, Numbers]]:
-        """The segments that have the documents, which of `references` each has, and their places in it."""
-        numbers = np.searchsorted(self._starts, references, side="right") - 1
+    def _located(self, references: References) -> list[tuple[str, slice, Numbers]]:
+        """The files that have the documents, which of `references` each has, and their rows in it."""
+        numbers = np.searchsorted(self._places.starts, references, side="right") - 1
         found = []
         for number in np.unique(numbers).tolist():
             where = slice(*np.searchsorted(numbers, [number, number + 1]).tolist())
-            segment = self._segments[number]
-            found.append((segment, where, (references[where] - np.uint64(segment.reference)).astype(np.int64)))
+            rows = (references[where] - self._places.starts[number]).astype(np.int64)
+            found.append((self._places.paths[number], where, rows))
         return found
 
     def take(self, name: str, references: References) -> Array:
         """The rows of an array for documents in ascending order."""
-        pieces = [self._file(segment).gather(name, rows, rows + 1) for segment, _, rows in self._located(references)]
+        pieces = [self._file(path).gather(name, rows, rows + 1) for path, _, rows in self._located(references)]
         return np.concatenate(pieces) if pieces else np.empty(0)
 
     def set_sizes(self, references: References) -> Numbers:
         """How many shingles each of the documents has, which are in ascending order."""
         sizes = np.empty(len(references), dtype=np.int64)
-        for segment, where, rows in self._located(references):
-            starts, stops = self._set_bounds(segment, rows)
+        for path, where, rows in self._located(references):
+            starts, stops = self._set_bounds(path, rows)
             sizes[where] = stops - starts
         return sizes
 
-    def _set_bounds(self, segment: Segment, rows: Numbers) -> tuple[Numbers, Numbers]:
-        bounds = self._file(segment).gather("bounds", rows, rows + 2).reshape(-1, 2)
+    def _set_bounds(self, path: str, rows: Numbers) -> tuple[Numbers, Numbers]:
+        bounds = self._file(path).gather("bounds", rows, rows + 2).reshape(-1, 2)
         return bounds[:, 0], bounds[:, 1]
 
     def sets(self, references: References) -> tuple[Numbers, Hashes]:
         """The sets of documents in ascending order: where each begins and the last one ends, and all values."""
         sizes: list[npt.NDArray[np.int64]] = [np.zeros(1, dtype=np.int64)]
         values: list[Hashes] = [np.empty(0, dtype=np.uint32)]
-        for segment, _, rows in self._located(references):
-            starts, stops = self._set_bounds(segment, rows)
+        for path, _, rows in self._located(references):
+            starts, stops = self._set_bounds(path, rows)
             sizes.append(stops - starts)
-            values.append(self._file(segment).gather("sets", starts, stops))
+            values.append(self._file(path).gather("sets", starts, stops))
         return np.cumsum(np.concatenate(sizes)), np.concatenate(values)
 
     def close(self) -> None:

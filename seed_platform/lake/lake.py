@@ -32,7 +32,8 @@ from seed_platform.lake.schemas import Table
 from seed_platform.lake.storage import Storage
 
 _COMMIT_ATTEMPTS = 100
-_MAX_ROWS_PER_GROUP = 100_000
+_MAX_ROWS_PER_GROUP = 1 << 14
+# A task reads the verdicts on a few thousand documents: of larger groups most of what it decodes is of others.
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class PartWriter:
         if self._parquet is None:
             self._open()
         assert self._parquet is not None  # noqa: S101 - for the type checker; _open sets it
-        self._parquet.write_table(group, row_group_size=group.num_rows)
+        self._parquet.write_table(group, row_group_size=_MAX_ROWS_PER_GROUP)
         self._rows += group.num_rows
         self._bytes += self._pending_bytes
         if "ordinal" in self._table.columns.names:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from seed_platform.batches import Batch
@@ -185,16 +187,18 @@ def passing_in(
     lake: Lake, parts: VerdictParts, first: int = ALL_ORDINALS[0], last: int = ALL_ORDINALS[1]
 ) -> pl.Series | None:
     """`passing` for verdicts that are in known places."""
-    kept: pl.Series | None = None
+    kept: npt.NDArray[np.int64] | None = None
     for name, mine in overlapping(parts, first, last):
-        found = [
-            group.filter(pl.col("keep") & pl.col("ordinal").is_between(first, last))["ordinal"]
-            for part in mine
-            for group in lake.read(verdicts("files", name), part, ["ordinal", "keep"], first=first, last=last)
-        ]
-        ordinals = pl.concat(found).sort() if found else pl.Series("ordinal", [], dtype=pl.Int64)
-        kept = ordinals if kept is None else kept.filter(kept.is_in(ordinals.implode()))
-    return kept
+        found = [np.empty(0, dtype=np.int64)]
+        for part in mine:
+            table = verdicts("files", name)
+            for group in lake.read_arrow(table, part, ["ordinal", "keep"], first=first, last=last):
+                ordinals = group.column("ordinal").to_numpy()
+                keep = group.column("keep").to_numpy()
+                found.append(ordinals[keep & (ordinals >= first) & (ordinals <= last)])
+        passed = np.sort(np.concatenate(found))
+        kept = passed if kept is None else kept[np.isin(kept, passed, assume_unique=True)]
+    return None if kept is None else pl.Series("ordinal", kept)
 
 
 def check_conservation(name: str, given: pl.Series, judged: pl.DataFrame) -> None:

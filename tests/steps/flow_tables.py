@@ -12,7 +12,7 @@ from support import lake_of, settings_of
 
 from seed_platform.batches import REFERENCES, Batch, list_batches
 from seed_platform.engine.local import LocalEngine
-from seed_platform.indexes.documents import Documents
+from seed_platform.indexes.documents import Documents, Places
 from seed_platform.indexes.near_duplicates import load
 from seed_platform.indexes.postings import reference
 from seed_platform.indexes.runs import read_run
@@ -69,7 +69,7 @@ def postings_of(lake: Lake) -> list[dict[str, Any]]:
     for index in load(lake, list_batches(lake)):
         files = [read_run(lake.storage, file, 0, 1) for file in index.run]
         pairs = sorted(pair for keys, refs in files for pair in zip(keys.tolist(), refs.tolist(), strict=True))
-        with Documents(lake.storage, index.segments) as documents:
+        with Documents(lake.storage, Places.of(index.segments)) as documents:
             rows = sum(segment.rows for segment in index.segments)
             bounds, values = documents.sets(reference(index.arrival, np.arange(rows)))
             sets = [part.tolist() for part in np.split(values, bounds[1:-1])] if rows else []

@@ -5,7 +5,9 @@ What belongs here: tasks over ranges of band keys. What does not: verifying (`de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,38 +20,45 @@ from seed_platform.indexes.runs import lookup
 from seed_platform.progress import track
 from seed_platform.steps.base import Context
 from seed_platform.steps.near_duplicates.index import sorted_postings
-from seed_platform.steps.near_duplicates.work import Work
+from seed_platform.steps.near_duplicates.work import Work, load_work
 
 
 @dataclass(frozen=True, slots=True)
 class _CandidateTask:
-    work: Work
+    work: Path
     documents: int
     shard: int
     shards: int
     path: str
 
 
-def find_candidates(
-    context: Context, batch: Batch, work: Work, documents: int, shards: int
-) -> tuple[Numbers, References]:
-    """Pairs (row, earlier document) that are worth verifying, in order."""
+def find_candidates(context: Context, batch: Batch, work: Work, documents: int, shards: int) -> list[str]:
+    """Find the pairs that are worth verifying; returns the files that hold them, which `read_candidates` reads."""
     _gather_sketches(work)
-    tasks = [_CandidateTask(work, documents, n, shards, f"candidates-{n:03d}-of-{shards:03d}") for n in range(shards)]
+    paths = [f"candidates-{n:03d}-of-{shards:03d}" for n in range(shards)]
+    tasks = [_CandidateTask(work.path, documents, n, shards, path) for n, path in enumerate(paths)]
     with track(f"candidates {batch.key}", shards) as progress:
         for _ in context.engine.run(_find_candidates, tasks):
             progress.advance()
+    return paths
+
+
+def read_candidates(work: Work, paths: Sequence[str]) -> tuple[Numbers, References]:
+    """Pairs (row, earlier document), in order, each once."""
     within: list[References] = []
     rows: list[Numbers] = []
     others: list[References] = []
-    for task in tasks:
-        with ArrayFile(work.storage, task.path) as file:
+    for path in paths:
+        with ArrayFile(work.storage, path) as file:
             within.append(file.read("within"))
             rows.append(file.read("rows"))
             others.append(file.read("others"))
-    pairs = np.unique(np.concatenate(within))
-    rows.append((pairs >> np.uint64(ROW_BITS)).astype(np.int64))
-    others.append(reference(work.arrival, rows_of(pairs)))
+    # One number a pair, and a plain sort: `np.unique` would hash, and sort all the same.
+    inside = np.concatenate(within)
+    inside.sort()
+    inside = inside[np.flatnonzero(np.diff(inside, prepend=~inside[:1]))]
+    rows.append((inside >> np.uint64(ROW_BITS)).astype(np.int64))
+    others.append(reference(work.arrival, rows_of(inside)))
     return unique_pairs(np.concatenate(rows), np.concatenate(others))
 
 
@@ -62,7 +71,8 @@ def _gather_sketches(work: Work) -> None:
 
 
 def _find_candidates(task: _CandidateTask) -> None:
-    work, policy = task.work, task.work.policy
+    work = load_work(task.work)
+    policy = work.policy
     if work.is_there(task.path):
         return
     shape = (task.documents, policy.permutations)

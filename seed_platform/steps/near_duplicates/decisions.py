@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from seed_platform.indexes.postings import ROW_BITS, Numbers, References, refere
 from seed_platform.lake.storage import Storage
 from seed_platform.progress import track
 from seed_platform.steps.base import Context
-from seed_platform.steps.near_duplicates.work import Work
+from seed_platform.steps.near_duplicates.candidates import read_candidates
+from seed_platform.steps.near_duplicates.work import Work, load_work
 
 _LEAST_PAIRS = 4096
 _VALUES_AT_ONCE = 1 << 23
@@ -26,36 +28,58 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
+class _DivisionTask:
+    work: Path
+    documents: int
+    candidates: Sequence[str]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class _DecisionTask:
-    work: Work
+    work: Path
     documents: int
     pairs: str
     path: str
 
 
 def decide_pairs(
-    context: Context, batch: Batch, work: Work, documents: int, rows: Numbers, references: References
-) -> Nearest:
-    """Verify pairs, in as many tasks as there are workers; documents that are linked are decided by the same one."""
+    context: Context, batch: Batch, work: Work, documents: int, candidates: Sequence[str]
+) -> tuple[Nearest, int]:
+    """Verify the pairs in the files `candidates`, in as many tasks as there are workers; returns how many as well."""
+    division = _DivisionTask(work.path, documents, candidates, context.engine.workers)
+    # In a worker, which has the compiled kernels loaded: to load them here would take a second.
+    ((_, counts),) = context.engine.run(_divide, [division])
+    number = len(counts)
+    tasks = [
+        _DecisionTask(work.path, documents, _pairs(n, number), f"decisions-{n}-of-{number}") for n in range(number)
+    ]
+    with track(f"verifying {batch.key}", sum(counts)) as progress:
+        for task, _ in context.engine.run(_decide_task, tasks):
+            progress.advance(counts[tasks.index(task)])
+    return _joined([_read_nearest(work.storage, task.path) for task in tasks]), sum(counts)
+
+
+def _pairs(n: int, number: int) -> str:
+    return f"pairs-{n}-of-{number}"
+
+
+def _divide(task: _DivisionTask) -> list[int]:
+    """Divide the pairs so that documents that are linked are decided by the same task; the size of each share."""
+    work = load_work(task.work)
+    rows, references = read_candidates(work, task.candidates)
     inside = references >> np.uint64(ROW_BITS) == work.arrival
-    earlier = rows_of(references[inside])
-    groups = components(rows[inside], earlier, documents)[rows].astype(np.uint64)
-    number = min(context.engine.workers, max(1, len(rows) // _LEAST_PAIRS))
+    groups = components(rows[inside], rows_of(references[inside]), task.documents)[rows].astype(np.uint64)
+    number = min(task.most, max(1, len(rows) // _LEAST_PAIRS))
     chosen = (groups * _SPREAD >> np.uint64(ROW_BITS)) % np.uint64(number)
-    tasks = []
     for n in range(number):
         mine = chosen == n
-        task = _DecisionTask(work, documents, f"pairs-{n}-of-{number}", f"decisions-{n}-of-{number}")
-        write_arrays(work.storage, task.pairs, {"rows": rows[mine], "references": references[mine]})
-        tasks.append(task)
-    with track(f"verifying {batch.key}", number) as progress:
-        for _ in context.engine.run(_decide_task, tasks):
-            progress.advance()
-    return _joined([_read_nearest(work.storage, task.path) for task in tasks])
+        write_arrays(work.storage, _pairs(n, number), {"rows": rows[mine], "references": references[mine]})
+    return [int(count) for count in np.bincount(chosen.astype(np.int64), minlength=number)]
 
 
 def _decide_task(task: _DecisionTask) -> None:
-    work = task.work
+    work = load_work(task.work)
     if work.is_there(task.path):
         return
     with ArrayFile(work.storage, task.pairs) as file:

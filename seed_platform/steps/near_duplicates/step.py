@@ -5,8 +5,9 @@ What belongs here: order and publication. What does not: the stages before verdi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from seed_platform.batches import REFERENCES, Batch, list_batches
 from seed_platform.errors import WorkError
 from seed_platform.filters.near_duplicates import VERSION, Nearest
 from seed_platform.indexes.arrays import ArrayFile, DamagedIndexError
-from seed_platform.indexes.documents import Segment
+from seed_platform.indexes.documents import Places, Segment
 from seed_platform.indexes.near_duplicates import BatchIndex, load, publish
 from seed_platform.indexes.postings import ROW_BITS
 from seed_platform.lake.lake import Part
@@ -29,13 +30,14 @@ from seed_platform.steps.near_duplicates.candidates import find_candidates
 from seed_platform.steps.near_duplicates.compaction import compacted
 from seed_platform.steps.near_duplicates.decisions import decide_pairs
 from seed_platform.steps.near_duplicates.index import digest, make_run, make_segments, shards_for
-from seed_platform.steps.near_duplicates.work import Work
+from seed_platform.steps.near_duplicates.work import Work, load_work
 
 REQUIRES = ("rules", "repository_duplicates", "exact_duplicates", "syntax")
 # Syntax comes first, other than in the paper: else a broken old release of a file would be the one kept of it, and then
 # be dropped for its syntax, and no copy would be left.
 _NAME = "near_duplicates"
 _REPAIRS = 100
+_ROWS_PER_TASK = 1 << 14
 
 
 def find_near_duplicates(context: Context, batch: Batch, earlier: Sequence[Batch]) -> Report:
@@ -49,6 +51,8 @@ def find_near_duplicates(context: Context, batch: Batch, earlier: Sequence[Batch
     for _ in range(_REPAIRS):
         try:
             if damage is not None:
+                # The damaged file may be a result of an earlier attempt at this batch.
+                context.lake.storage.drop_scratch(_scratch_of(batch))
                 _repair(context, [*earlier, *references], damage)
             for each in references:
                 _index_reference(context, each)
@@ -94,51 +98,73 @@ def _find(context: Context, batch: Batch, earlier: Sequence[Batch], references: 
     runs = [*(index.run for index in against), *compacted(context, before, batch.arrival)]
     files = [path for index in (*against, *before) for path in index.paths]
     made_of = [VERSION, policy.digest(), *(segment.path for segment in segments), *files]
-    scratch = lake.storage.scratch(f"{_NAME}-{batch.key}-{digest(made_of)}")
+    scratch = lake.storage.scratch(_scratch_of(batch)) / digest(made_of)
+    scratch.mkdir(exist_ok=True)
     arrivals = tuple(each.arrival for each in references)
-    others = (*against, *before)
-    work = Work(lake, batch.arrival, policy, context.run_id, scratch, segments, others, tuple(runs), arrivals)
+    places = Places.of([*(each for index in (*against, *before) for each in index.segments), *segments])
+    work = Work(lake, batch.arrival, policy, context.run_id, scratch, segments, places, tuple(runs), arrivals)
+    work.save()
     documents = sum(segment.rows for segment in segments)
     shards = shards_for(documents, policy.bands, context.engine.workers)
-    rows, others_of = find_candidates(context, batch, work, documents, shards)
-    nearest = decide_pairs(context, batch, work, documents, rows, others_of)
+    candidates = find_candidates(context, batch, work, documents, shards)
+    nearest, verified = decide_pairs(context, batch, work, documents, candidates)
     report, parts = _judge(context, batch, work, nearest)
-    report.figures["pairs_verified"] = len(rows)
+    report.figures["pairs_verified"] = verified
     run = make_run(context, batch, segments, nearest.row[nearest.dropped], shards)
     lake.publish(verdicts("files", _NAME), parts, context.commit, batch=batch.key)
     publish(lake, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
-    lake.storage.drop_scratch(scratch.name)
+    lake.storage.drop_scratch(_scratch_of(batch))
     return report
+
+
+def _scratch_of(batch: Batch) -> str:
+    return f"{_NAME}-{batch.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class _VerdictTask:
-    work: Work
+    work: Path
     batch: str
-    segment: Segment
+    segments: tuple[Segment, ...]
     nearest: Nearest
+
+    @property
+    def rows(self) -> int:
+        return sum(segment.rows for segment in self.segments)
 
 
 def _judge(context: Context, batch: Batch, work: Work, nearest: Nearest) -> tuple[Report, list[Part]]:
     report = Report(step=verdicts("files", _NAME).name, batch=batch.key)
-    tasks = []
-    for segment in work.segments:
-        low, high = np.searchsorted(nearest.row, [segment.first, segment.first + segment.rows]).tolist()
-        mine = Nearest(**{name: getattr(nearest, name)[low:high] for name in Nearest.__slots__})
-        tasks.append(_VerdictTask(work, batch.key, segment, mine))
+    tasks = [_VerdictTask(work.path, batch.key, each, _of(each, nearest)) for each in _grouped(work.segments)]
     written: list[Part] = []
-    with track(f"verdicts {batch.key}", sum(segment.rows for segment in work.segments)) as progress:
-        for task, (parts, told) in context.engine.run(_judge_segment, tasks):
+    with track(f"verdicts {batch.key}", sum(task.rows for task in tasks)) as progress:
+        for task, (parts, told) in context.engine.run(_judge_segments, tasks):
             written += parts
             report.merge(told)
-            progress.advance(task.segment.rows)
+            progress.advance(task.rows)
     return report, written
 
 
-def _judge_segment(task: _VerdictTask) -> tuple[list[Part], Report]:
-    work, nearest = task.work, task.nearest
-    with ArrayFile(work.lake.storage, task.segment.path) as file:
-        ordinals, ids, sizes = file.read("ordinal"), file.read("doc_id"), file.read("size")
+def _grouped(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
+    """Neighbours, in groups of about `_ROWS_PER_TASK`: a task that judges few rows costs more than they do."""
+    group: list[Segment] = []
+    for segment in segments:
+        group.append(segment)
+        if sum(each.rows for each in group) >= _ROWS_PER_TASK:
+            yield tuple(group)
+            group.clear()
+    if group:
+        yield tuple(group)
+
+
+def _of(segments: Sequence[Segment], nearest: Nearest) -> Nearest:
+    """What was found of the documents of neighbouring segments."""
+    low, high = np.searchsorted(nearest.row, [segments[0].first, segments[-1].first + segments[-1].rows]).tolist()
+    return Nearest(**{name: getattr(nearest, name)[low:high] for name in Nearest.__slots__})
+
+
+def _judge_segments(task: _VerdictTask) -> tuple[list[Part], Report]:
+    work, nearest = load_work(task.work), task.nearest
     related, which = np.unique(nearest.other, return_inverse=True)
     with work.documents() as documents:
         names = _hex(documents.take("doc_id", related)) if len(related) else pa.array([], pa.string())
@@ -152,18 +178,22 @@ def _judge_segment(task: _VerdictTask) -> tuple[list[Part], Report]:
             "evidence": pa.array([f'{{"containment": {share:.4g}}}' for share in nearest.containment], pa.string()),
         }
     )
-    rows = nearest.row - task.segment.first
-    keep, places = np.ones(len(ordinals), dtype=np.bool_), np.full(len(ordinals), -1)
-    keep[rows], places[rows] = ~nearest.dropped, np.arange(len(rows))
-    judged = pl.DataFrame(
-        pa.table({"ordinal": ordinals, "doc_id": _hex(ids), "keep": keep}),
-    ).hstack(pl.DataFrame(compared.take(pa.array(places, mask=places < 0))))
+    first = task.segments[0].first
+    keep, places = np.ones(task.rows, dtype=np.bool_), np.full(task.rows, -1)
+    keep[nearest.row - first], places[nearest.row - first] = ~nearest.dropped, np.arange(len(nearest))
     report = Report(step="", batch=task.batch)
-    check_conservation(_NAME, pl.Series(ordinals), judged)
-    count(report, judged, pl.Series(sizes))
     with work.lake.writer(verdicts("files", _NAME), batch=task.batch) as writer:
-        if judged.height:
-            writer.write(stamp(judged, VERSION, work.run_id))
+        for segment in task.segments:
+            with ArrayFile(work.lake.storage, segment.path) as file:
+                ordinals, ids, sizes = file.read("ordinal"), file.read("doc_id"), file.read("size")
+            mine = slice(segment.first - first, segment.first - first + segment.rows)
+            identities = pa.table({"ordinal": ordinals, "doc_id": _hex(ids), "keep": keep[mine]})
+            found = compared.take(pa.array(places[mine], mask=places[mine] < 0))
+            judged = pl.DataFrame(identities).hstack(pl.DataFrame(found))
+            check_conservation(_NAME, pl.Series(ordinals), judged)
+            count(report, judged, pl.Series(sizes))
+            if judged.height:
+                writer.write(stamp(judged, VERSION, work.run_id))
     return writer.parts, report
 
 

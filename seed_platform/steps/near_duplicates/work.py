@@ -5,12 +5,13 @@ What belongs here: the places of things. What does not: any task.
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from seed_platform.indexes.arrays import ArrayFile, DamagedIndexError
-from seed_platform.indexes.documents import Documents, Segment
-from seed_platform.indexes.near_duplicates import BatchIndex
+from seed_platform.indexes.documents import Documents, Places, Segment
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.storage import Storage
 from seed_platform.policy import NearDuplicatesPolicy
@@ -24,8 +25,8 @@ class Work:
     Attributes:
         scratch: where they leave their results.
         segments: of this batch.
-        before: the index of each batch and reference set that it is compared with.
-        runs: the postings of those.
+        places: of all documents that there is an index of.
+        runs: the postings of each batch and reference set that this batch is compared with.
         references: arrival numbers of the reference sets.
     """
 
@@ -35,7 +36,7 @@ class Work:
     run_id: str
     scratch: Path
     segments: tuple[Segment, ...]
-    before: tuple[BatchIndex, ...]
+    places: Places
     runs: tuple[Run, ...]
     references: tuple[int, ...]
 
@@ -54,5 +55,20 @@ class Work:
 
     def documents(self) -> Documents:
         """All documents that there is an index of."""
-        known = [segment for index in self.before for segment in index.segments]
-        return Documents(self.lake.storage, [*known, *self.segments])
+        return Documents(self.lake.storage, self.places)
+
+    @property
+    def path(self) -> Path:
+        """Where `save` puts it: tasks name this instead of holding lists that grow with the lake."""
+        return self.scratch / f"work-{self.run_id}"
+
+    def save(self) -> None:
+        """Leave it for the tasks to load."""
+        self.path.write_bytes(pickle.dumps(self))
+
+
+@lru_cache(maxsize=1)
+def load_work(path: Path) -> Work:
+    """What `Work.save` left; a worker process loads it once."""
+    work: Work = pickle.loads(path.read_bytes())  # noqa: S301 - this run's own file
+    return work
