@@ -4,8 +4,8 @@ What belongs here: the register of what has arrived. What does not: reading it (
 decides which of two duplicates is kept, so two processes that add batches at once must never get the same one: the
 number is a Delta application transaction, and whoever commits it second starts over.
 
-A batch is of repositories, or a reference set: what others are compared with and what is in no corpus itself. Both are
-numbered and named in one register; what has arrived as the one has not arrived as the other.
+A batch is of repositories, of a crawl, or a reference set: what others are compared with and what is in no corpus
+itself. All are numbered and named in one register; what has arrived as the one has not arrived as the other.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from seed_platform.lake.schemas import BATCHES, REJECTIONS
 from seed_platform.progress import track
 from seed_platform.sources.base import Limits, PinnedSource, SourceError, display_path
 from seed_platform.sources.kinds import kind_of, source_of
-from seed_platform.sources.locations import without_credentials
+from seed_platform.sources.locations import slug, without_credentials
 
-REPOSITORIES, REFERENCES = "repositories", "references"
+REPOSITORIES, CRAWL, REFERENCES = "repositories", "crawl", "references"
 """The kinds of batches."""
 
 KEY_PATTERN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -220,7 +220,7 @@ def add_batch(
         same, own = _same_batch(alike, fingerprint, to_retry)
         if same is not None:
             return Added(same, new=False)
-        batch = _next_batch(known, sources, holder if kind == REPOSITORIES else {}, own, name, kind)
+        batch = _next_batch(known, sources, holder if kind != REFERENCES else {}, own, name, kind)
         if _commit(delta, batch):
             return Added(batch, new=True)
     raise WorkError("could not register the batch: others kept arriving first; run it again")
@@ -283,23 +283,19 @@ def _next_batch(
     )
     if all(source.rejected is not None for source in marked):
         places = sorted({holder[source.pinned.doc_id] for source in sources if source.pinned.doc_id in holder})
-        raise UsageError(f"nothing new: these repositories arrived before, in batch {', '.join(places)}")
+        raise UsageError(f"nothing new: these sources arrived before, in batch {', '.join(places)}")
     arrival = known[-1].arrival + 1 if known else 1
     if name is not None and any(batch.key == name for batch in known):
         raise UsageError(f"another batch is called {name!r} already; give another --name")
     first = next(source for source in marked if source.rejected is None)
     return Batch(
-        key=name or f"{arrival:05d}-{_slug(first.pinned.repository)}",
+        key=name or f"{arrival:05d}-{slug(first.pinned.repository) or 'batch'}",
         arrival=arrival,
         kind=kind,
         fingerprint=fingerprint,
         sources=marked,
         created_at=datetime.now(UTC),
     )
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9_.]+", "-", name.lower()).strip("-.")[:60] or "batch"
 
 
 def _commit(delta: DeltaTable, batch: Batch) -> bool:

@@ -19,37 +19,35 @@ from deltalake.exceptions import DeltaError
 from rich.markup import escape
 
 from seed_platform import __version__, console
-from seed_platform.batches import (
-    REPOSITORIES,
-    add_batch,
-    find_batch,
-    list_batches,
-    pin_sources,
-    read_metadata,
-    unread_sources,
-)
+from seed_platform.batches import CRAWL, REFERENCES, REPOSITORIES, find_batch, list_batches, unread_sources
+from seed_platform.cli_batches import batch
 from seed_platform.cli_options import json_option, lake_of, lake_option, outstanding
 from seed_platform.cli_references import reference
-from seed_platform.cli_remove import remove, yes_option
+from seed_platform.cli_train import train
 from seed_platform.corpora.export import FORMATS, export
+from seed_platform.corpora.file_level import FILE_LEVEL_CORPUS
+from seed_platform.corpora.web import WEB_CORPUS
 from seed_platform.errors import SeedError, UsageError, WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import open_views
 from seed_platform.lineage.funnel import funnel, repository_funnel
+from seed_platform.lineage.pages import web_funnel
 from seed_platform.lineage.why import why
 from seed_platform.policy import load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
-from seed_platform.steps.flow import READ, VERDICT_TABLES
-from seed_platform.steps.read import limits_of
+from seed_platform.steps.flow import READ
+from seed_platform.steps.page_flow import READ_PAGES, VERDICT_TABLES
 
-_CORPORA = click.Choice(["file_level", "repository_level"])
+_CORPORA = click.Choice(["file_level", "repository_level", "web"])
+_FUNNELS = {"file_level": REPOSITORIES, "repository_level": REPOSITORIES, "web": CRAWL}
+"""The kind of batch that each corpus is made of."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="seed")
 def cli() -> None:
-    """Raw repositories in, explained training corpora for code language models out.
+    """Raw repositories and web crawls in, explained training corpora for code language models out.
 
     \b
     Examples:
@@ -59,121 +57,12 @@ def cli() -> None:
       seed why flask:src/flask/app.py
       seed export file_level ./corpus
       seed reference add humaneval ./HumanEval.jsonl.gz#prompt+canonical_solution
+      seed batch add crawl ./segment.warc.gz && seed run && seed funnel web
     """
 
 
-@cli.group()
-def batch() -> None:
-    """Batches: what has arrived."""
-
-
-@batch.command("add")
-@click.argument("kind", type=click.Choice(["repositories"]))
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--name", help="Name of the batch. [default: its arrival number and its first repository]")
-@click.option("--metadata", type=click.Path(path_type=Path), help='JSON Lines: {"repository": …, "stars": …}')
-@json_option
-@lake_option
-def batch_add(
-    kind: str, sources: tuple[str, ...], name: str | None, metadata: Path | None, as_json: bool, settings: Settings
-) -> None:
-    """Add a batch of repositories. Revisions are looked up now; reading happens in `seed run`.
-
-    SOURCE is a git checkout, a bare repository or a URL (REVISION may follow as #REVISION), a folder, an archive
-    (.tar.*, .zip, .whl), or pypi:NAME==VERSION. Adding the same sources again changes nothing.
-
-    \b
-    Examples:
-      seed batch add repositories ./checkout https://example.org/project.git#v1.2
-      seed batch add repositories pypi:flask==3.0.0 ./bundle.tar.gz --name first
-    """
-    facts = read_metadata(metadata) if metadata is not None else {}
-    with console.Bars() as bars, listen(bars):
-        pinned = pin_sources(sources, limits_of(settings), facts)
-    added = add_batch(lake_of(settings), pinned, name=name, kind=kind)
-    rejected = [source for source in added.batch.sources if source.rejected is not None]
-    if as_json:
-        console.print_json(
-            {
-                "batch": added.batch.key,
-                "arrival": added.batch.arrival,
-                "new": added.new,
-                "sources": len(added.batch.sources),
-                "rejected": {source.pinned.spec: source.rejected[0] for source in rejected if source.rejected},
-            }
-        )
-        return
-    for source in rejected:
-        if source.rejected is not None:
-            told = escape(f"{source.pinned.spec}: {source.rejected[0]} ({source.rejected[1]})")
-            console.err.print(f"[yellow]rejected[/] {told}")
-    readable = len(added.batch.sources) - len(rejected)
-    if added.new:
-        console.out.print(f"batch [bold]{added.batch.key}[/] added with {readable} repositories; next: seed run")
-    else:
-        console.out.print(f"nothing new: these sources are batch [bold]{added.batch.key}[/]")
-
-
-@batch.command("list")
-@json_option
-@lake_option
-def batch_list(as_json: bool, settings: Settings) -> None:
-    """List the batches in order of arrival, and whether work on them is outstanding.
-
-    \b
-    Examples:
-      seed batch list
-      seed batch list --json --lake s3://bucket/lake
-    """
-    lake = lake_of(settings)
-    batches = list_batches(lake)
-    left = Counter(each.key for each, _ in outstanding(settings))
-    if as_json:
-        console.print_json(
-            [
-                {
-                    "batch": each.key,
-                    "arrival": each.arrival,
-                    "kind": each.kind,
-                    "created_at": each.created_at,
-                    "outstanding": left[each.key],
-                    "sources": [
-                        {
-                            "spec": source.pinned.spec,
-                            "repository": source.pinned.repository,
-                            "revision": source.pinned.revision,
-                            "rejected": source.rejected[0] if source.rejected else None,
-                        }
-                        for source in each.sources
-                    ],
-                }
-                for each in batches
-            ]
-        )
-    elif batches:
-        console.show_batches(batches, left)
-    else:
-        console.out.print("no batch yet: seed batch add repositories PATH_OR_URL …")
-
-
-@batch.command("remove")
-@click.argument("name")
-@yes_option
-@lake_option
-def batch_remove(name: str, yes: bool, settings: Settings) -> None:
-    """Remove a batch: its documents, verdicts and index, and its place in the order of arrival.
-
-    Later batches that were compared with it are outstanding then: what was dropped as a duplicate of its documents is
-    judged again by the next `seed run`. Asks first, or needs --yes where nobody can be asked.
-
-    \b
-    Examples:
-      seed batch remove 00002-flask
-      seed batch remove 00002-flask --yes && seed run
-    """
-    remove(settings, name, REPOSITORIES, yes=yes)
-
-
+cli.add_command(batch)
+cli.add_command(train)
 cli.add_command(reference)
 
 
@@ -204,12 +93,12 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
         return
     batches = {key for key, _ in launched.computed}
     console.out.print(f"done: {len(launched.computed)} results for {len(batches)} batches; next: seed funnel")
-    _tell_unread(lake, {key for key, step in launched.computed if step == READ.name})
+    _tell_unread(lake, {key for key, step in launched.computed if step in (READ.name, READ_PAGES.name)})
 
 
 def _tell_unread(lake: Lake, read: set[str]) -> None:
     """One line for each source that failed in this run; those that failed when added were told then."""
-    for each in unread_sources(lake, [batch for batch in list_batches(lake, kind=None) if batch.key in read]):
+    for each in unread_sources(lake, [known for known in list_batches(lake, kind=None) if known.key in read]):
         told = f"{each.spec}: {each.reason}" + (f" ({each.detail})" if each.detail else "")
         hint = "; add it again to retry" if each.passing else ""
         console.err.print(f"[yellow]rejected[/] {escape(told + hint)}", soft_wrap=True)
@@ -230,14 +119,18 @@ def funnel_command(
     Examples:
       seed funnel
       seed funnel repository_level
+      seed funnel web
       seed funnel file_level --batch 00001-flask --plot funnel.png
     """
     lake = _existing_lake(settings)
-    known = list_batches(lake)
+    known = list_batches(lake, kind=_FUNNELS[corpus])
     chosen = [find_batch(known, name).key for name in batch_names] or None
-    connection = _views(lake, settings)
-    count = repository_funnel if corpus == "repository_level" else funnel
-    counted = count(connection, load_policy(settings.policy).file_level, chosen)
+    connection, policy = _views(lake, settings), load_policy(settings.policy)
+    if corpus == "web":
+        counted = web_funnel(connection, policy.web, chosen)
+    else:
+        count = repository_funnel if corpus == "repository_level" else funnel
+        counted = count(connection, policy.file_level, chosen)
     _tell_outstanding(settings)
     if as_json:
         console.print_json(counted.to_json())
@@ -251,22 +144,23 @@ def funnel_command(
 
 
 @cli.command("why")
-@click.argument("document", metavar="REPO[@REVISION][:PATH]|DOC_ID")
+@click.argument("document", metavar="REPO[@REVISION][:PATH]|URL|DOC_ID")
 @json_option
 @lake_option
 def why_command(document: str, as_json: bool, settings: Settings) -> None:
-    """Tell the whole story of one file or repository: where it came from and what every filter said.
+    """Tell the whole story of one file, repository or page: where it came from and what every filter said.
 
     \b
     Examples:
       seed why flask:src/flask/app.py
       seed why flask@3.0.0:src/flask/app.py
       seed why flask
+      seed why https://docs.example.org/page.html
       seed why 9f86d081884c7d659a2feaa0c55ad015
     """
     lake = _existing_lake(settings)
     _tell_outstanding(settings)
-    story = why(_views(lake, settings), document, load_policy(settings.policy).file_level)
+    story = why(_views(lake, settings), document, load_policy(settings.policy))
     if as_json:
         console.print_json(story.to_json())
     else:
@@ -288,18 +182,20 @@ def export_command(
     \b
     Examples:
       seed export file_level ./corpus
+      seed export web ./pages --format jsonl
       python -c "import datasets; print(datasets.load_dataset('./corpus'))"
     """
     if corpus == "repository_level":
         raise UsageError("repository_level has no export yet: its files are not packed; see the view repository_level")
     lake = _existing_lake(settings)
     policy = load_policy(settings.policy)
-    batches = list_batches(lake)
-    pending = [f"{step.name} of {each.key}" for each, step in outstanding(settings)]
+    batches = list_batches(lake, kind=_FUNNELS[corpus])
+    pending = [f"{step.name} of {each.key}" for each, step in outstanding(settings) if each in batches]
     if pending:
         raise WorkError(f"{len(pending)} results are outstanding ({pending[0]}, …): seed run first")
     with console.Bars() as bars, listen(bars):
-        manifest = export(lake, batches, policy, destination, file_format=file_format, overwrite=overwrite)
+        what = WEB_CORPUS if corpus == "web" else FILE_LEVEL_CORPUS
+        manifest = export(lake, batches, policy, destination, corpus=what, file_format=file_format, overwrite=overwrite)
     if as_json:
         console.print_json(
             {
@@ -324,7 +220,8 @@ def export_command(
 def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
     """Ask the lake in SQL (DuckDB), read-only.
 
-    Views: batches, repositories, files, rejections, verdicts, materializations, file_level, repository_level.
+    Views: batches, repositories, files, crawl_files, pages, rejections, verdicts, models, materializations, and the
+    corpora file_level, repository_level and web.
 
     \b
     Examples:
@@ -436,7 +333,7 @@ def policy_show(settings: Settings) -> None:
 
 def _existing_lake(settings: Settings) -> Lake:
     lake = lake_of(settings)
-    if not list_batches(lake):
+    if all(each.kind == REFERENCES for each in list_batches(lake, kind=None)):
         raise UsageError(f"{lake.root} has no batch yet: seed batch add repositories PATH_OR_URL … (or give --lake)")
     return lake
 

@@ -16,15 +16,15 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from seed_platform.batches import REFERENCES, Batch, list_batches
+from seed_platform.batches import Batch
 from seed_platform.engine.local import LocalEngine
 from seed_platform.errors import UsageError
 from seed_platform.lake.lake import Lake
 from seed_platform.policy import load_policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Step
-from seed_platform.steps.flow import STEPS
 from seed_platform.steps.freshness import Flow, load_records
+from seed_platform.steps.lines import LINES, Line
 
 Command = Callable[..., None]
 
@@ -64,13 +64,12 @@ def context_of(settings: Settings) -> Context:
     return Context(lake, engine, settings, load_policy(settings.policy), uuid.uuid4().hex)
 
 
-def flow_of(settings: Settings) -> Flow:
-    """Everything that decides what should exist in the lake."""
-    lake = lake_of(settings)
-    references = list_batches(lake, kind=REFERENCES)
-    return Flow(STEPS, list_batches(lake), load_policy(settings.policy), settings, references=references)
+def flow_of(settings: Settings, line: Line) -> Flow:
+    """Everything that decides what should exist of a line of work in the lake."""
+    return line.flow(lake_of(settings), load_policy(settings.policy), settings)
 
 
 def outstanding(settings: Settings) -> list[tuple[Batch, Step]]:
-    """The results that have to be computed."""
-    return flow_of(settings).outstanding(load_records(lake_of(settings)))
+    """The results that have to be computed, of repositories and then of crawls."""
+    records = load_records(lake_of(settings))
+    return [each for line in LINES for each in flow_of(settings, line).outstanding(records)]

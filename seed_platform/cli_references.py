@@ -18,6 +18,7 @@ from seed_platform.settings import Settings
 from seed_platform.steps.base import Report
 from seed_platform.steps.flow import READ
 from seed_platform.steps.freshness import load_records
+from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.references import read_references
 
@@ -51,7 +52,7 @@ def reference_add(name: str, sources: tuple[str, ...], as_json: bool, settings: 
             # No step may be comparing with the sets that there were.
             with only_run(lake.storage, "work"):
                 added = add_batch(lake, pinned, name=name, kind=REFERENCES)
-            read_references(context, flow_of(settings))
+            read_references(context, flow_of(settings, REPOSITORY_LINE))
     report = load_records(lake)[READ.name, added.batch.key].report
     rejected = _rejected(settings, added)
     if as_json:

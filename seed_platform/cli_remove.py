@@ -21,16 +21,20 @@ from seed_platform.lake.locks import only_run
 from seed_platform.lake.storage import Storage
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
-from seed_platform.steps.flow import STEPS
+from seed_platform.steps.lines import line_of
 from seed_platform.steps.remove import left_out_for, remove_batch
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
-_COMMANDS = {"repositories": ("batch", "seed batch"), "references": ("reference set", "seed reference")}
+_COMMANDS = {
+    "repositories": ("batch", "seed batch"),
+    "crawl": ("batch", "seed batch"),
+    "references": ("reference set", "seed reference"),
+}
 
 
 def remove(settings: Settings, name: str, kind: str, *, yes: bool) -> None:
-    """Remove the batch `name` of `kind`.
+    """Remove the batch `name` of `kind`, or of another kind that the same command is for.
 
     Raises:
         UsageError: there is none, or nobody can be asked and `yes` is not given.
@@ -49,7 +53,7 @@ def remove(settings: Settings, name: str, kind: str, *, yes: bool) -> None:
         listen(bars),
     ):
         left_out = left_out_for(context, batch)
-        remove_batch(context, STEPS, batch)
+        remove_batch(context, line_of(batch.kind).steps, batch)
         if kind != REFERENCES:
             _follow(settings)
     console.out.print(f"{what} [bold]{name}[/] removed")
@@ -67,9 +71,9 @@ def _find(lake: Lake, name: str, kind: str) -> Batch:
     found = next((batch for batch in known if batch.key == name), None)
     what, command = _COMMANDS[kind]
     if found is None:
-        there = ", ".join(batch.key for batch in known if batch.kind == kind) or "none yet"
+        there = ", ".join(batch.key for batch in known if _COMMANDS[batch.kind] == _COMMANDS[kind]) or "none yet"
         raise UsageError(f"no {what} is called {name!r} (there are: {there}); see `{command} list`"[:600])
-    if found.kind != kind:
+    if _COMMANDS[found.kind] != _COMMANDS[kind]:
         other, theirs = _COMMANDS[found.kind]
         raise UsageError(f"{name!r} is a {other}: {theirs} remove {name}")
     return found

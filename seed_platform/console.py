@@ -19,7 +19,7 @@ from rich.table import Table
 
 from seed_platform.batches import Batch
 from seed_platform.lineage.funnel import Funnel
-from seed_platform.lineage.why import Story
+from seed_platform.lineage.story import Story
 from seed_platform.steps.base import Report
 
 # Output that is not a terminal has no width of its own; 80 columns would fold paths and reasons.
@@ -86,13 +86,13 @@ def size(number: int) -> str:
 def show_batches(batches: Sequence[Batch], outstanding: dict[str, int]) -> None:
     """The batches in order of arrival."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("arrival", "batch", "sources", "added", ""):
+    for column in ("arrival", "batch", "kind", "sources", "added", ""):
         table.add_column(column, justify="right" if column in ("arrival", "sources") else "left")
     for batch in batches:
         left = outstanding.get(batch.key, 0)
         state = f"[yellow]{left} steps outstanding[/]" if left else "[green]up to date[/]"
         added = f"{batch.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(str(batch.arrival), batch.key, str(len(batch.sources)), added, state)
+        table.add_row(str(batch.arrival), batch.key, batch.kind, str(len(batch.sources)), added, state)
     out.print(table)
 
 
@@ -115,7 +115,7 @@ def show_references(batches: Sequence[Batch], reports: Mapping[str, Report]) -> 
 def show_funnel(funnel: Funnel) -> None:
     """The funnel as a table and a picture, then by language, then what never became a document."""
     documents, sizes = funnel.documents, funnel.bytes
-    noun = "repositories" if funnel.corpus == "repository_level" else "files"
+    noun = {"repository_level": "repositories", "web": "pages"}.get(funnel.corpus, "files")
     out.print(f"\n[bold]{funnel.corpus}[/]: {documents.kept:,} of {documents.seen:,} {noun} kept")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "documents", "bytes", "tokens*", ""):
@@ -144,8 +144,9 @@ def show_funnel(funnel: Funnel) -> None:
 
 def _show_languages(funnel: Funnel, most: int = 12) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for column in ("language", "seen", "kept", "kept bytes", "tokens*"):
-        table.add_column(column, justify="left" if column == "language" else "right")
+    group = "category" if funnel.corpus == "web" else "language"
+    for column in (group, "seen", "kept", "kept bytes", "tokens*"):
+        table.add_column(column, justify="left" if column == group else "right")
     named = [(language, flows) for language, flows in funnel.languages.items() if language and flows[0].kept]
     for language, (documents, sizes) in named[:most]:
         tokens = f"{funnel.tokens(sizes.kept):,}"
@@ -168,7 +169,7 @@ def show_story(story: Story) -> None:
         _show_facts(document, ("detail", "spec", "batch"))
         return
     is_file = document["kind"] == "file"
-    name = f"{document['repository']}:{document['path']}" if is_file else document["repository"]
+    name = f"{document['repository']}:{document['path']}" if is_file else document.get("repository") or document["url"]
     verdict = {True: "[green]kept[/]", False: "[red]dropped[/]", None: "[yellow]not judged yet[/]"}[story.kept]
     if document["reference_set"]:
         verdict = f"in the reference set [bold]{document['reference_set']}[/], which is in no corpus"
@@ -177,10 +178,13 @@ def show_story(story: Story) -> None:
         out.print(f"[bright_black]{story.matches} documents have this name; this is the last that arrived[/]")
     if is_file:
         _show_file(story)
+    elif document["kind"] == "page":
+        _show_page(document)
     else:
         _show_repository(document)
     for each in story.verdicts:
-        out.print(_verdict_line(each, overlap=not is_file or each["filter"] == "repository_duplicates"))
+        overlap = document["kind"] == "repository" or each["filter"] == "repository_duplicates"
+        out.print(_verdict_line(each, overlap=overlap))
     number, some = story.duplicates
     if number:
         more = f" and {number - len(some)} more" if number > len(some) else ""
@@ -195,6 +199,15 @@ def _show_file(story: Story) -> None:
         if story.repository["kept_repository"]:
             facts["copy"] = f"its repository is dropped as {_copy_of(story.repository)}"
     _show_facts(facts, ("doc_id", "from", "copy", "batch", "language", "size", "encoding", "sha256"))
+
+
+def _show_page(document: dict[str, Any]) -> None:
+    facts = {**document, "captured": document["captured_at"], "sha256": document["content_sha256"]}
+    facts["from"] = f"{document['crawl_file']}, record {document['record_id']} at byte {document['offset']}"
+    facts["text"] = f"{size(document['text_bytes'])} of {size(document['bytes'])} HTML ({document['encoding']})"
+    facts["code"] = f"{document['code_blocks']} blocks, {size(document['code_bytes'])} in all"
+    names = ("doc_id", "title", "from", "captured", "batch", "category", "language", "text", "code", "extraction")
+    _show_facts(facts, (*names, "sha256"))
 
 
 def _show_repository(document: dict[str, Any]) -> None:

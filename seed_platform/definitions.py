@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import dagster as dg
 
-from seed_platform.assets import github, reports
+from seed_platform.assets import github, reports, web
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
-from seed_platform.automation.sensors import batch_arrivals
+from seed_platform.automation.schedules import crawl_refresh, crawl_refresh_job
+from seed_platform.automation.sensors import batch_arrivals, crawl_arrivals
 
 
 def build_definitions(*, lake: LakeResource | None = None, engine: EngineResource | None = None) -> dg.Definitions:
     """The definitions, with the lake and the engine of the settings unless others are given."""
     return dg.Definitions(
-        assets=[*github.ASSETS, reports.file_level_funnel],
+        assets=[*github.ASSETS, *web.ASSETS, *reports.OF_CORPORA.values()],
+        jobs=[crawl_refresh_job],
+        schedules=[crawl_refresh],
         sensors=[
             batch_arrivals,
+            crawl_arrivals,
             dg.AutomationConditionSensorDefinition(
                 "outstanding_work",
                 target=dg.AssetSelection.all(),

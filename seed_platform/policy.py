@@ -12,22 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from seed_platform.errors import UsageError
 from seed_platform.filters.languages import LANGUAGES
+from seed_platform.pages.policy import CodeRelevancePolicy, PageRulesPolicy, SiteQualityPolicy, WebPolicy
+from seed_platform.section import Section
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A part of the policy. Unknown names are errors: a misspelt threshold must not pass for the default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    def digest(self) -> str:
-        """SHA-256 of the section's values, defaults included, in hex."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class RulesPolicy(Section):
@@ -184,6 +176,11 @@ class Policy(Section):
     near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
     syntax: SyntaxPolicy = SyntaxPolicy()
     file_level: FileLevelPolicy = FileLevelPolicy()
+    page_rules: PageRulesPolicy = PageRulesPolicy()
+    page_near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
+    code_relevance: CodeRelevancePolicy = CodeRelevancePolicy()
+    site_quality: SiteQualityPolicy = SiteQualityPolicy()
+    web: WebPolicy = WebPolicy()
 
 
 def load_policy(path: Path | None) -> Policy:

@@ -43,16 +43,24 @@ class Settings(BaseSettings):
     max_content_bytes: int = Field(
         16 * MIB, ge=1, description="Largest file whose text is stored; larger ones are recorded without their text."
     )
+    max_page_bytes: int = Field(
+        16 * MIB, ge=1, description="Largest body of a crawled page; the record of a larger one is rejected."
+    )
     max_archive_bytes: int = Field(8 << 30, ge=MIB, description="Most bytes one archive may unpack to.")
     max_archive_ratio: float = Field(200.0, gt=1, description="Most times its packed size an archive may unpack to.")
     max_archive_entries: int = Field(1_000_000, ge=1, description="Most entries one archive may have.")
     connect_timeout: float = Field(20.0, gt=0, description="Seconds to wait for a git server or a package index.")
+    common_crawl: str = Field(
+        "https://data.commoncrawl.org", description="Where Common Crawl is read: this, s3://commoncrawl, or a mirror."
+    )
+    crawl_inbox: str | None = Field(
+        None, description="Folder or s3:// prefix whose complete segments become crawl batches by themselves."
+    )
     query_memory_bytes: int = Field(256 * MIB, ge=64 * MIB, description="Memory of one DuckDB query before it spills.")
 
-    def digest_of_limits(self) -> str:
-        """Hash of the limits that decide whether a source can be read, and so which documents there are."""
-        limits = ("max_content_bytes", "max_archive_bytes", "max_archive_ratio", "max_archive_entries")
-        return hashlib.sha256(repr([getattr(self, name) for name in limits]).encode()).hexdigest()
+    def digest_of(self, names: tuple[str, ...]) -> str:
+        """Hash of some settings, such as the limits that decide whether a source can be read."""
+        return hashlib.sha256(repr([getattr(self, name) for name in names]).encode()).hexdigest()
 
     @classmethod
     def settings_customise_sources(

@@ -13,15 +13,15 @@ from contextlib import nullcontext
 import dagster as dg
 
 from seed_platform.assets.resources import EngineResource, LakeResource
-from seed_platform.batches import REFERENCES, find_batch, list_batches
+from seed_platform.batches import find_batch
 from seed_platform.errors import SeedError
 from seed_platform.lake.lake import Lake
 from seed_platform.lineage.checks import Outcome
 from seed_platform.progress import is_listening, listen
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report, Step
-from seed_platform.steps.flow import STEPS
 from seed_platform.steps.freshness import Done, Flow, bring_up_to_date, withdraw
+from seed_platform.steps.lines import line_with
 
 Check = Callable[[Lake, Settings, list[str]], Outcome]
 
@@ -30,7 +30,7 @@ def run_step(
     context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource, step: Step
 ) -> dict[str, Done]:
     """Bring `step` up to date for every batch of this run, in order of arrival; metadata goes on each partition."""
-    work, flow = _prepare(context, lake, engine)
+    work, flow = _prepare(context, lake, engine, step)
     wanted = sorted((find_batch(flow.batches, key) for key in context.partition_keys), key=lambda each: each.arrival)
     done: dict[str, Done] = {}
     for batch in wanted:
@@ -55,17 +55,23 @@ def run_check(
     """Ask `check` of the batches of this run; if it fails, their results of `step` are outstanding again."""
     outcome = check(lake.lake(), lake.settings(), list(context.partition_keys))
     if not outcome.passed:
-        work, flow = _prepare(context, lake, engine)
+        work, flow = _prepare(context, lake, engine, step)
         for key in context.partition_keys:
             withdraw(work, step, find_batch(flow.batches, key))
     return outcome
 
 
-def _prepare(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> tuple[Context, Flow]:
-    settings, tables, policy = lake.settings(), lake.lake(), lake.curation_policy()
-    work = Context(tables, engine.engine(settings), settings, policy, context.run_id)
-    references = list_batches(tables, kind=REFERENCES)
-    return work, Flow(STEPS, list_batches(tables), policy, settings, references=references)
+def work_of(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> Context:
+    """What steps run with in a run of Dagster's."""
+    settings = lake.settings()
+    return Context(lake.lake(), engine.engine(settings), settings, lake.curation_policy(), context.run_id)
+
+
+def _prepare(
+    context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource, step: Step
+) -> tuple[Context, Flow]:
+    work = work_of(context, lake, engine)
+    return work, line_with(step).flow(work.lake, work.policy, work.settings)
 
 
 class _RunLog:

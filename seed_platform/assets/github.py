@@ -9,6 +9,7 @@ import dagster as dg
 
 from seed_platform.assets.execution import Check, run_check, run_step
 from seed_platform.assets.resources import EngineResource, LakeResource
+from seed_platform.assets.step_assets import FILES, OWNERS, REPOSITORIES, check_result, step_asset
 from seed_platform.automation.conditions import when_outstanding
 from seed_platform.automation.partitions import repository_batches
 from seed_platform.lake.lake import Lake
@@ -22,7 +23,6 @@ from seed_platform.steps import (
     repository_duplicates,
     repository_near_duplicates,
 )
-from seed_platform.steps.base import Step
 from seed_platform.steps.flow import (
     FILE_LEVEL_CORPUS,
     FILTERS,
@@ -32,8 +32,6 @@ from seed_platform.steps.flow import (
     REPOSITORY_NEAR_DUPLICATES,
 )
 
-FILES = dg.AssetKey(["github", "files"])
-REPOSITORIES = dg.AssetKey(["github", "repositories"])
 FILE_LEVEL = dg.AssetKey(["corpora", "file_level"])
 REPOSITORY_LEVEL = dg.AssetKey(["corpora", "repository_level"])
 
@@ -41,7 +39,7 @@ REQUIRES = {
     "rules": judge.RULES.requires,
     "repository_duplicates": repository_duplicates.REQUIRES,
     "exact_duplicates": exact_duplicates.REQUIRES,
-    "near_duplicates": near_duplicates.REQUIRES,
+    "near_duplicates": near_duplicates.SOURCE_FILES.requires,
     "syntax": judge.SYNTAX.requires,
 }
 _KINDS = {
@@ -51,13 +49,6 @@ _KINDS = {
     "near_duplicates": "numba",
     "syntax": "treesitter",
 }
-_OWNERS = ["team:data"]
-
-
-def key_of(step: Step) -> dg.AssetKey:
-    """The asset of a step: as the table, except that files live under their source."""
-    return FILES if step is READ else dg.AssetKey(step.name.split("/"))
-
 
 @dg.multi_asset(
     specs=[
@@ -65,7 +56,7 @@ def key_of(step: Step) -> dg.AssetKey:
             key,
             group_name="github",
             kinds={"deltalake"},
-            owners=_OWNERS,
+            owners=OWNERS,
             code_version=READ.version,
             description=description,
             partitions_def=repository_batches,
@@ -87,43 +78,7 @@ def read_repositories(
     run_step(context, lake, engine, READ)
     outcome = run_check(context, lake, engine, READ, checks.files_are_accounted_for)
     yield dg.MaterializeResult(asset_key=REPOSITORIES)
-    yield dg.MaterializeResult(asset_key=FILES, check_results=[_result("files_are_accounted_for", outcome)])
-
-
-def _result(name: str, outcome: checks.Outcome) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(passed=outcome.passed, check_name=name, metadata=dict(outcome.numbers))
-
-
-def _inputs(step: Step) -> list[dg.AssetKey]:
-    """What a step reads, as assets: reading makes two, and only what is about repositories looks at the first."""
-    about_repositories = "repositor" in step.name
-    read = [FILES, REPOSITORIES] if about_repositories else [FILES]
-    others = [dg.AssetKey(name.split("/")) for name in step.inputs if name != READ.name]
-    return [*(read if READ.name in step.inputs else []), *others]
-
-
-def _step_asset(step: Step, *, group: str, kind: str, asked: dict[str, Check]) -> dg.AssetsDefinition:
-    """An asset that runs `step` and then asks the checks `asked`, by name, of what was published."""
-
-    @dg.asset(
-        key=key_of(step),
-        deps=_inputs(step),
-        partitions_def=repository_batches,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        automation_condition=when_outstanding(),
-        check_specs=[dg.AssetCheckSpec(name, asset=key_of(step), blocking=True) for name in asked],
-        group_name=group,
-        kinds={kind, "deltalake"},
-        owners=_OWNERS,
-        code_version=step.version,
-        description=step.described,
-    )
-    def run(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        run_step(context, lake, engine, step)
-        outcomes = {name: run_check(context, lake, engine, step, check) for name, check in asked.items()}
-        return dg.MaterializeResult(check_results=[_result(name, outcome) for name, outcome in outcomes.items()])
-
-    return run
+    yield dg.MaterializeResult(asset_key=FILES, check_results=[check_result("files_are_accounted_for", outcome)])
 
 
 def _conserved(name: str) -> Check:
@@ -149,7 +104,7 @@ _FURTHER: dict[str, dict[str, Check]] = {
     "near_duplicates": {"removals_are_verified": _verified},
 }
 repository_verdict_assets = [
-    _step_asset(
+    step_asset(
         REPOSITORY_EXACT_DUPLICATES,
         group="verdicts",
         kind="duckdb",
@@ -158,7 +113,7 @@ repository_verdict_assets = [
             "dropped_repositories_equal_a_kept_one": repository_checks.trees_are_equal,
         },
     ),
-    _step_asset(
+    step_asset(
         REPOSITORY_NEAR_DUPLICATES,
         group="verdicts",
         kind="duckdb",
@@ -169,7 +124,7 @@ repository_verdict_assets = [
     ),
 ]
 verdict_assets = [
-    _step_asset(
+    step_asset(
         step,
         group="verdicts",
         kind=_KINDS[name],
@@ -186,13 +141,13 @@ def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> c
     return checks.content_is_unique(lake, settings, batches)
 
 
-file_level = _step_asset(
+file_level = step_asset(
     FILE_LEVEL_CORPUS,
     group="corpora",
     kind="polars",
     asked={"no_two_documents_share_content": _unique_where_asked},
 )
-repository_level = _step_asset(
+repository_level = step_asset(
     REPOSITORY_LEVEL_CORPUS,
     group="corpora",
     kind="polars",

@@ -15,21 +15,24 @@ from pathlib import Path
 
 import dagster as dg
 
-from seed_platform.assets import github, reports
+from seed_platform.assets import github, reports, web
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
+from seed_platform.assets.step_assets import FILES, REPOSITORIES, key_of
 from seed_platform.automation.partitions import put_in_order
 from seed_platform.batches import REFERENCES, Batch, find_batch, list_batches
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.locks import only_run
 from seed_platform.lake.storage import Storage
-from seed_platform.policy import load_policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Step
-from seed_platform.steps.flow import STEPS
-from seed_platform.steps.freshness import Flow, load_records
+from seed_platform.steps.code_relevance import MODEL as RELEVANCE_MODEL
+from seed_platform.steps.freshness import load_records
+from seed_platform.steps.lines import LINES, Line
+from seed_platform.steps.models import models
 from seed_platform.steps.references import read_references
 
 _PROJECT = Path(__file__).resolve().parents[2]
+_ASSETS = [*github.ASSETS, *web.ASSETS]
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -79,87 +82,140 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
         WorkError: a step failed.
     """
     lake = LakeResource(root=settings.lake, policy=str(settings.policy or ""))
-    batches = list_batches(lake.lake())
+    batches = [each for each in list_batches(lake.lake(), kind=None) if each.kind != REFERENCES]
     if not batches:
         raise UsageError("no batch has arrived yet: seed batch add repositories PATH_OR_URL …")
-    steps = _selected(select)
-    last = find_batch(batches, batch) if batch is not None else batches[-1]
-    references = list_batches(lake.lake(), kind=REFERENCES)
-    flow = Flow(STEPS, batches, load_policy(settings.policy), settings, references=references)
-    todo = [
-        (each, step)
-        for each, step in flow.outstanding(load_records(lake.lake()))
-        if each.arrival <= last.arrival and step in steps
-    ]
-    read: list[tuple[str, str]] = []
-    if todo:
-        prepare_home(settings)
-        with only_run(lake.lake().storage, "launch"):
-            context = Context(
-                lake.lake(), EngineResource().engine(settings), settings, lake.curation_policy(), uuid.uuid4().hex
-            )
-            read = [(done.report.batch, done.report.step) for done in read_references(context, flow)]
-            _materialize(lake, batches, todo)
-    wanted = [(each.key, step.name) for each, step in todo]
-    still = {(each.key, step.name) for each, step in flow.outstanding(load_records(lake.lake()))}
-    left = [pair for pair in wanted if pair in still]
+    wanted = _Wanted(_selected(select), find_batch(batches, batch) if batch is not None else None)
+    if not any(_outstanding(lake, line, wanted) for line in LINES):
+        return Launched([])
+    prepare_home(settings)
+    computed: list[tuple[str, str]] = []
+    with only_run(lake.lake().storage, "launch"), dg.DagsterInstance.get() as instance:
+        put_in_order(instance, batches)
+        for line in LINES:
+            computed += _compute(lake, line, wanted, instance)
+    return Launched(computed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which results are wanted: of these steps, and of all batches or of `last` and the earlier ones of its kind."""
+
+    steps: Sequence[Step]
+    last: Batch | None
+
+    def __contains__(self, result: tuple[Batch, Step]) -> bool:
+        batch, step = result
+        asked = self.last is None or (batch.kind == self.last.kind and batch.arrival <= self.last.arrival)
+        return asked and step in self.steps
+
+
+def _outstanding(lake: LakeResource, line: Line, wanted: _Wanted) -> list[tuple[Batch, Step]]:
+    flow = line.flow(lake.lake(), lake.curation_policy(), lake.settings())
+    return [each for each in flow.outstanding(load_records(lake.lake())) if each in wanted]
+
+
+def _compute(lake: LakeResource, line: Line, wanted: _Wanted, instance: dg.DagsterInstance) -> list[tuple[str, str]]:
+    """Compute what is wanted and outstanding of one line of work."""
+    todo = _outstanding(lake, line, wanted)
+    if not todo:
+        return []
+    computed = _read_references(lake, line)
+    judged_by_models = line.that_need_models()
+    first = [each for each in todo if each[1] not in judged_by_models]
+    _materialize(lake, instance, first)
+    computed += [(batch.key, step.name) for batch, step in first]
+    if len(first) < len(todo):
+        # Only now is there anything to train them on, and only then is it known what is outstanding.
+        _train_what_is_missing(lake, instance)
+        rest = [each for each in _outstanding(lake, line, wanted) if each[1] in judged_by_models]
+        _materialize(lake, instance, rest)
+        computed += [(batch.key, step.name) for batch, step in rest]
+    left = _outstanding(lake, line, wanted)
     if left:
-        raise WorkError(f"{len(left)} results were not computed, such as {left[0][1]} of batch {left[0][0]}")
-    return Launched([*read, *wanted])
+        batch, step = left[0]
+        raise WorkError(f"{len(left)} results were not computed, such as {step.name} of batch {batch.key}")
+    return computed
+
+
+def _read_references(lake: LakeResource, line: Line) -> list[tuple[str, str]]:
+    settings, policy = lake.settings(), lake.curation_policy()
+    context = Context(lake.lake(), EngineResource().engine(settings), settings, policy, uuid.uuid4().hex)
+    return [
+        (done.report.batch, done.report.step)
+        for done in read_references(context, line.flow(lake.lake(), policy, settings))
+    ]
+
+
+def _train_what_is_missing(lake: LakeResource, instance: dg.DagsterInstance) -> None:
+    """Train the models that there are none of yet, or for which there were too few documents."""
+    known = models(lake.lake())
+    if RELEVANCE_MODEL not in known or known[RELEVANCE_MODEL].path is None:
+        _run(lake, instance, [web.code_relevance_model])
 
 
 def follow_register(settings: Settings) -> None:
     """Make the partitions of the lake's Dagster instance those of its register."""
     prepare_home(settings)
     with dg.DagsterInstance.get() as instance:
-        put_in_order(instance, list_batches(LakeResource(root=settings.lake).lake()))
+        put_in_order(instance, list_batches(LakeResource(root=settings.lake).lake(), kind=None))
 
 
 def _selected(select: str | None) -> list[Step]:
+    steps = [step for line in LINES for step in line.steps]
     if select is None:
-        return list(STEPS)
+        return steps
     try:
-        chosen = dg.AssetSelection.from_string(select).upstream().resolve(github.ASSETS)
+        chosen = dg.AssetSelection.from_string(select).upstream().resolve(_ASSETS)
     except dg.DagsterError as error:
         raise UsageError(f"--select {select!r} is not an asset selection: {str(error).splitlines()[0]}") from error
-    steps = [step for step in STEPS if github.key_of(step) in chosen]
-    if not steps:
-        known = ", ".join(github.key_of(step).to_user_string() for step in STEPS)
+    selected = [step for step in steps if key_of(step) in chosen]
+    if not selected:
+        known = ", ".join(key_of(step).to_user_string() for step in steps)
         raise UsageError(f"--select {select!r} selects nothing; there are: {known}")
-    return steps
+    return selected
 
 
-def _materialize(lake: LakeResource, batches: Sequence[Batch], todo: Sequence[tuple[Batch, Step]]) -> None:
-    keys = {github.key_of(step) for _, step in todo}
-    if github.FILES in keys:
-        keys.add(github.REPOSITORIES)
-    arrivals = [each for each, _ in todo]
-    with dg.DagsterInstance.get() as instance:
-        put_in_order(instance, batches)
-        result = dg.materialize(
-            github.ASSETS,
-            selection=dg.AssetSelection.assets(*keys),
-            instance=instance,
-            resources={"lake": lake, "engine": EngineResource(), "io_manager": RefusingIOManager()},
-            # One run over the range: a run per batch costs about 2.3 s before any work. Batches inside the range that
-            # are up to date are looked at and passed over.
-            tags={
-                "dagster/asset_partition_range_start": min(arrivals, key=lambda each: each.arrival).key,
-                "dagster/asset_partition_range_end": max(arrivals, key=lambda each: each.arrival).key,
-            },
-            run_config=_QUIET,
-            raise_on_error=False,
-        )
-        if result.success and github.FILE_LEVEL in keys:
-            result = dg.materialize(
-                [reports.file_level_funnel],
-                instance=instance,
-                resources={"lake": lake, "io_manager": RefusingIOManager()},
-                run_config=_QUIET,
-                raise_on_error=False,
-            )
-        if not result.success:
-            raise WorkError(_cause(result))
+def _materialize(lake: LakeResource, instance: dg.DagsterInstance, todo: Sequence[tuple[Batch, Step]]) -> None:
+    if not todo:
+        return
+    keys = {key_of(step) for _, step in todo}
+    if FILES in keys:
+        keys.add(REPOSITORIES)
+    if web.PAGES in keys:
+        keys.add(web.CRAWL_FILES)
+    arrivals = sorted((each for each, _ in todo), key=lambda each: each.arrival)
+    # One run over the range: a run per batch costs about 2.3 s before any work. Batches inside the range that are up to
+    # date are looked at and passed over.
+    tags = {
+        "dagster/asset_partition_range_start": arrivals[0].key,
+        "dagster/asset_partition_range_end": arrivals[-1].key,
+    }
+    _run(lake, instance, _ASSETS, selection=dg.AssetSelection.assets(*keys), tags=tags)
+    pictures = [report for corpus, report in reports.OF_CORPORA.items() if corpus in keys]
+    if pictures:
+        _run(lake, instance, pictures)
+
+
+def _run(
+    lake: LakeResource,
+    instance: dg.DagsterInstance,
+    assets: Sequence[dg.AssetsDefinition],
+    *,
+    selection: dg.AssetSelection | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
+    result = dg.materialize(
+        assets,
+        selection=selection,
+        instance=instance,
+        resources={"lake": lake, "engine": EngineResource(), "io_manager": RefusingIOManager()},
+        tags=tags,
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise WorkError(_cause(result))
 
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:

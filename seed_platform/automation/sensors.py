@@ -3,11 +3,18 @@
 import dagster as dg
 
 from seed_platform.assets.resources import LakeResource
-from seed_platform.automation.partitions import missing_partitions, repository_batches
-from seed_platform.batches import list_batches
+from seed_platform.automation.partitions import PARTITIONS, missing_partitions
+from seed_platform.batches import CRAWL, add_batch, fingerprints, list_batches
+from seed_platform.crawl.arrivals import pin_crawl
+from seed_platform.crawl.inbox import complete_segments
+from seed_platform.errors import SeedError
+from seed_platform.sources.locations import slug
+from seed_platform.steps.read import limits_of
 
 _PER_TICK = 200
 """Partitions added in one tick, so that a tick stays far below Dagster's 60 s (PostHog#46632)."""
+
+_SEGMENTS_PER_TICK = 5
 
 
 @dg.sensor(
@@ -18,7 +25,43 @@ _PER_TICK = 200
 )
 def batch_arrivals(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
     """Compare the lake's register with the partitions and add what is missing."""
-    missing = missing_partitions(context.instance, list_batches(lake.lake()))[:_PER_TICK]
+    missing = missing_partitions(context.instance, list_batches(lake.lake(), kind=None))[:_PER_TICK]
     if not missing:
         return dg.SkipReason("no batch has arrived since")
-    return dg.SensorResult(dynamic_partitions_requests=[repository_batches.build_add_request(missing)])
+    requests = [
+        partitions.build_add_request([batch.key for batch in missing if batch.kind == kind])
+        for kind, partitions in PARTITIONS.items()
+        if any(batch.kind == kind for batch in missing)
+    ]
+    return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+@dg.sensor(
+    name="crawl_arrivals",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Makes a batch of every complete segment in the inbox (setting crawl_inbox), once. Launches nothing.",
+)
+def crawl_arrivals(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
+    """Register the complete segments that no batch is named after."""
+    settings = lake.settings()
+    if not settings.crawl_inbox:
+        return dg.SkipReason("no inbox: set SEED_CRAWL_INBOX, or crawl_inbox in seed.toml, to a folder or s3:// prefix")
+    known = fingerprints(lake.lake())
+    new = [each for each in complete_segments(settings.crawl_inbox) if slug(each.name) not in known]
+    added: list[str] = []
+    failed: list[str] = []
+    for segment in new[:_SEGMENTS_PER_TICK]:
+        try:
+            sources = pin_crawl([segment.location], limits_of(settings))
+            batch = add_batch(lake.lake(), sources, name=slug(segment.name), kind=CRAWL).batch
+        except SeedError as error:
+            # One segment that cannot be had, or whose files arrived under another name, does not hold up the others.
+            failed.append(f"{segment.name}: {error}")
+            context.log.warning("%s", failed[-1])
+        else:
+            added.append(batch.key)
+    if not added:
+        return dg.SkipReason("; ".join(failed) if failed else "no complete segment has arrived since")
+    missing = [batch.key for batch in missing_partitions(context.instance, list_batches(lake.lake(), kind=CRAWL))]
+    return dg.SensorResult(dynamic_partitions_requests=[PARTITIONS[CRAWL].build_add_request(missing)])

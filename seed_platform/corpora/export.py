@@ -2,7 +2,7 @@
 
 The folder loads with `datasets.load_dataset(DEST)` and `polars.scan_parquet(DEST/data/*.parquet)`. It is written under
 a temporary name and renamed when it is whole. What belongs here: files for other programs. What does not: choosing
-documents (`file_level.py`).
+documents (`file_level.py`, `web.py`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 
 from seed_platform import __version__
 from seed_platform.batches import Batch
-from seed_platform.corpora.file_level import documents
+from seed_platform.corpora.base import Corpus
+from seed_platform.corpora.file_level import FILE_LEVEL_CORPUS
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.lake import Lake
-from seed_platform.lake.schemas import FILE_LEVEL, FILES
 from seed_platform.policy import Policy
 from seed_platform.progress import track
 
@@ -52,7 +52,7 @@ class Manifest:
     documents: int
     text_bytes: int
     shards: list[Shard]
-    languages: dict[str, int]
+    groups: dict[str, dict[str, int]]
     batches: list[str]
     table_versions: dict[str, int]
     policy: dict[str, Any]
@@ -60,10 +60,17 @@ class Manifest:
     code_version: str
 
 
-def export(
-    lake: Lake, batches: Sequence[Batch], policy: Policy, destination: Path, *, file_format: str, overwrite: bool
+def export(  # noqa: PLR0913 - each is a choice of the caller's
+    lake: Lake,
+    batches: Sequence[Batch],
+    policy: Policy,
+    destination: Path,
+    *,
+    corpus: Corpus = FILE_LEVEL_CORPUS,
+    file_format: str,
+    overwrite: bool,
 ) -> Manifest:
-    """Write the file-level corpus to `destination`.
+    """Write a corpus to `destination`.
 
     Raises:
         UsageError: the destination holds something, and it is not an export that may be overwritten.
@@ -73,7 +80,7 @@ def export(
     staging = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)
     try:
-        manifest = _write(lake, batches, policy, staging, file_format)
+        manifest = _write(lake, corpus, batches, policy, staging, file_format)
         earlier = destination.with_name(f".{destination.name}.replaced")
         shutil.rmtree(earlier, ignore_errors=True)
         if destination.exists():
@@ -86,30 +93,33 @@ def export(
     return manifest
 
 
-def _write(lake: Lake, batches: Sequence[Batch], policy: Policy, folder: Path, file_format: str) -> Manifest:
+def _write(
+    lake: Lake, corpus: Corpus, batches: Sequence[Batch], policy: Policy, folder: Path, file_format: str
+) -> Manifest:
     """Write shards, manifest and card to a folder that is not there yet."""
     (folder / "data").mkdir(parents=True)
     shards: list[Shard] = []
-    languages: dict[str, int] = {}
-    total = sum(part.rows for batch in batches for part in lake.parts(FILE_LEVEL, batch=batch.key))
+    groups: dict[str, int] = {}
+    total = sum(part.rows for batch in batches for part in lake.parts(corpus.chosen, batch=batch.key))
     if not total:
         raise WorkError("the corpus holds no document: seed funnel says why")
     with track("exporting", total) as progress:
         writer = _ShardWriter(folder, file_format)
-        for frame in documents(lake, batches):
+        for frame in corpus.documents(lake, batches):
             shards += writer.write(frame)
-            for language, number in frame["language"].value_counts().iter_rows():
-                languages[language] = languages.get(language, 0) + number
+            for group, number in frame[corpus.grouped_by].value_counts().iter_rows():
+                groups[group] = groups.get(group, 0) + number
             progress.advance(frame.height)
         shards += writer.close()
-    versions = {table.name: delta.version() for table in (FILES, FILE_LEVEL) if (delta := lake.open(table)) is not None}
+    tables = (corpus.texts, corpus.chosen)
+    versions = {table.name: delta.version() for table in tables if (delta := lake.open(table)) is not None}
     manifest = Manifest(
-        corpus="file_level",
+        corpus=corpus.name,
         format=file_format,
         documents=sum(shard.documents for shard in shards),
         text_bytes=sum(shard.text_bytes for shard in shards),
         shards=shards,
-        languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+        groups={corpus.grouped_by: dict(sorted(groups.items(), key=lambda item: (-item[1], item[0])))},
         batches=[batch.key for batch in batches],
         table_versions=versions,
         policy=policy.model_dump(mode="json"),
@@ -117,7 +127,7 @@ def _write(lake: Lake, batches: Sequence[Batch], policy: Policy, folder: Path, f
         code_version=__version__,
     )
     (folder / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(_card(manifest), encoding="utf-8")
+    (folder / "README.md").write_text(_card(corpus, manifest), encoding="utf-8")
     return manifest
 
 
@@ -190,10 +200,12 @@ class _ShardWriter:
         return [shard]
 
 
-def _card(manifest: Manifest) -> str:
+def _card(corpus: Corpus, manifest: Manifest) -> str:
     """The dataset card: YAML that the Hugging Face Hub and `datasets` read, then prose for people."""
     pattern = f"data/*.{manifest.format}"
-    rows = "\n".join(f"| {language} | {number:,} |" for language, number in list(manifest.languages.items())[:30])
+    groups = list(manifest.groups[corpus.grouped_by].items())[:30]
+    rows = "\n".join(f"| {group} | {number:,} |" for group, number in groups)
+    columns = "\n".join(f"| {name} | {meaning} |" for name, meaning in corpus.columns)
     return f"""---
 configs:
 - config_name: default
@@ -206,21 +218,18 @@ tags:
 
 # {manifest.corpus}
 
-{manifest.documents:,} source files, {manifest.text_bytes / 1e6:,.1f} MB of text, selected by
+{manifest.documents:,} {corpus.noun}, {manifest.text_bytes / 1e6:,.1f} MB of text, selected by
 Seed Platform {manifest.code_version} under the policy `{manifest.policy_hash[:16]}` from the
 batches {", ".join(manifest.batches)}. `manifest.json` has the policy, the versions of the
 tables and the SHA-256 of every shard.
 
 | column | meaning |
 | --- | --- |
-| text | the file's text |
-| doc_id | its id: `seed why DOC_ID` tells its story |
-| batch, repository, revision, path | where it came from |
-| language, bytes, content_sha256 | what it is; the hash is of the bytes as they arrived |
+{columns}
 
-The files keep the licences of the repositories they came from.
+{corpus.licence}
 
-| language | documents |
+| {corpus.grouped_by} | documents |
 | --- | --- |
 {rows}
 """

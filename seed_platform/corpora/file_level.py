@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from seed_platform.batches import Batch
+from seed_platform.corpora.base import Corpus
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import FILE_LEVEL, FILES
 
@@ -33,3 +34,20 @@ def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
                     yield kept.select(
                         pl.col("content").alias("text"), "doc_id", pl.lit(batch.key).alias("batch"), *columns[2:-1]
                     )
+
+
+FILE_LEVEL_CORPUS = Corpus(
+    name="file_level",
+    chosen=FILE_LEVEL,
+    texts=FILES,
+    documents=documents,
+    noun="source files",
+    grouped_by="language",
+    columns=(
+        ("text", "the file's text"),
+        ("doc_id", "its id: `seed why DOC_ID` tells its story"),
+        ("batch, repository, revision, path", "where it came from"),
+        ("language, bytes, content_sha256", "what it is; the hash is of the bytes as they arrived"),
+    ),
+    licence="The files keep the licences of the repositories they came from.",
+)

@@ -33,6 +33,7 @@ Array = npt.NDArray[Any]
 BLOCK = 1 << 15
 """Bytes that are read and verified together: a document's shingles are a tenth of it, a bucket of postings less."""
 
+_AT_ONCE = 32 * BLOCK
 _MAGIC = b"SEEDIDX1"
 _PREFIX = struct.Struct("<8sQQ")
 _ALIGNMENT = 64
@@ -108,11 +109,11 @@ class ArrayFile:
             raise
 
     def _read_header(self) -> None:
-        prefix = os.pread(self._handle, _PREFIX.size, 0)
+        prefix = self._bytes_at(0, _PREFIX.size)
         if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
             raise DamagedIndexError(self.path, "is no index file")
         _, length, digest = _PREFIX.unpack(prefix)
-        header = os.pread(self._handle, min(length, 1 << 20), _PREFIX.size)
+        header = self._bytes_at(_PREFIX.size, min(length, 1 << 20))
         if len(header) != length or _digest(header) != digest:
             raise DamagedIndexError(self.path, "has an altered header")
         described = json.loads(header)
@@ -121,7 +122,7 @@ class ArrayFile:
         for name, (dtype, shape) in described["arrays"].items():
             self._places[name] = (np.dtype(dtype), tuple(shape), 0, blocks)
             blocks += -(-_size(np.dtype(dtype), shape) // BLOCK)
-        checks = os.pread(self._handle, blocks * 8, _PREFIX.size + length)
+        checks = self._bytes_at(_PREFIX.size + length, blocks * 8)
         if len(checks) != blocks * 8 or _digest(checks) != described["checks"]:
             raise DamagedIndexError(self.path, "has altered checksums")
         self._checks = np.frombuffer(checks, dtype=np.uint64).tolist()
@@ -139,22 +140,40 @@ class ArrayFile:
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
         """Rows [start, stop) of the array, all by default."""
-        kind, shape, position, first = self._places[name]
+        kind, shape, _, _ = self._places[name]
         row = _size(kind, shape[1:])
-        end = (shape[0] if stop is None else stop) * row
-        low = start * row // BLOCK * BLOCK
-        high = min(-(-end // BLOCK) * BLOCK, shape[0] * row)
-        if end <= start * row:
-            return np.empty((0, *shape[1:]), dtype=kind)
-        data = os.pread(self._handle, high - low, position + low)
-        if len(data) != high - low:
+        stop = shape[0] if stop is None else stop
+        out = np.empty((max(stop - start, 0), *shape[1:]), dtype=kind)
+        if not len(out):
+            return out
+        target = _bytes(out)
+        begin, end = start * row, stop * row
+        # Piece by piece into an array of its own: neither twice in memory, nor more than what was asked for.
+        for low in range(begin // BLOCK * BLOCK, end, _AT_ONCE):
+            high = min(low + _AT_ONCE, -(-end // BLOCK) * BLOCK, shape[0] * row)
+            data = np.frombuffer(self._verified(name, low, high), dtype=np.uint8)
+            mine = slice(max(low, begin), min(high, end))
+            target[mine.start - begin : mine.stop - begin] = data[mine.start - low : mine.stop - low]
+        return out
+
+    def _verified(self, name: str, low: int, high: int) -> memoryview:
+        """Bytes [low, high) of the array, which are whole blocks."""
+        _, _, position, first = self._places[name]
+        view = memoryview(self._bytes_at(position + low, high - low))
+        if len(view) != high - low:
             raise DamagedIndexError(self.path, "is cut short")
-        view = memoryview(data)
         for number in range(low // BLOCK, -(-high // BLOCK)):
             block = view[number * BLOCK - low : (number + 1) * BLOCK - low]
             if _digest(block) != self._checks[first + number]:
                 raise DamagedIndexError(self.path, f"has altered bytes in {name}")
-        return np.frombuffer(view[start * row - low : end - low], dtype=kind).reshape(-1, *shape[1:])
+        return view
+
+    def _bytes_at(self, position: int, size: int) -> bytes:
+        """`size` bytes of the file, fewer only where it ends: one read may give less, and never more than 2 GiB."""
+        data = os.pread(self._handle, size, position)
+        while len(data) < size and (more := os.pread(self._handle, size - len(data), position + len(data))):
+            data += more
+        return data
 
     def gather(self, name: str, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]) -> Array:
         """The rows of many ranges, one after the other; `starts` ascend. Neighbouring blocks are read together."""
@@ -175,7 +194,7 @@ class ArrayFile:
     def verify(self) -> None:
         """Read everything once. Raises `DamagedIndexError` as reading does."""
         for name, (kind, shape, _, _) in self._places.items():
-            rows = max(1, 32 * BLOCK // max(1, _size(kind, shape[1:])))
+            rows = max(1, _AT_ONCE // max(1, _size(kind, shape[1:])))
             for start in range(0, shape[0], rows):
                 self.read(name, start, min(start + rows, shape[0]))
 

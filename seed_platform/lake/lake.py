@@ -34,6 +34,8 @@ from seed_platform.lake.storage import Storage
 _COMMIT_ATTEMPTS = 100
 _MAX_ROWS_PER_GROUP = 1 << 14
 # A task reads the verdicts on a few thousand documents: of larger groups most of what it decodes is of others.
+_MAX_TEXTS_PER_PART = 1 << 16
+# What a filter holds for a document besides its text, such as its band keys, adds up in a task of many short texts.
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class PartWriter:
         self._lake = lake
         self._table = table
         self._partition = partition
+        self._has_texts = pa.large_string() in table.columns.types
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
         self._pending_rows = 0
@@ -116,7 +119,7 @@ class PartWriter:
             self._first = low if self._first < 0 else min(self._first, low)
             self._last = max(self._last, high)
         self._pending, self._pending_bytes, self._pending_rows = [], 0, 0
-        if self._bytes >= self._lake.part_bytes:
+        if self._bytes >= self._lake.part_bytes or (self._has_texts and self._rows >= _MAX_TEXTS_PER_PART):
             self._close_file()
 
     def _open(self) -> None:

@@ -18,19 +18,23 @@ import pyarrow.dataset as ds
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import (
     BATCHES,
+    CRAWL_FILES,
     FILE_LEVEL,
     FILES,
     MATERIALIZATIONS,
+    MODELS,
+    PAGES,
     REJECTIONS,
     REPOSITORIES,
     REPOSITORY_LEVEL,
+    WEB,
     Table,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Verdicts of `filter_name` on documents of a `kind` ("file", "repository"), as the view `verdicts` has them."""
+    """Verdicts of `filter_name` on documents of a `kind` ("file", "repository", "page"), as the view `verdicts` has them."""
 
     kind: str
     filter_name: str
@@ -75,13 +79,14 @@ def connect(lake: Lake, *, memory_bytes: int, threads: int, spill: bool = True) 
 def open_views(
     lake: Lake, verdict_tables: Sequence[VerdictTable], *, memory_bytes: int, threads: int
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with views: batches, repositories, files, rejections, verdicts, materializations, and each corpus.
+    """A connection with views: batches, repositories, files, crawl_files, pages, rejections, verdicts, models,
+    materializations, and each corpus.
 
     It cannot reach files, the network or extensions: the views are all it sees, and they are read-only.
     """
     connection = connect(lake, memory_bytes=memory_bytes, threads=threads)
-    for table in (BATCHES, REPOSITORIES, FILES, REJECTIONS, MATERIALIZATIONS):
-        connection.register(table.name, scan(lake, table))
+    for table in (BATCHES, REPOSITORIES, FILES, CRAWL_FILES, PAGES, REJECTIONS, MODELS, MATERIALIZATIONS):
+        connection.register(table.name.removeprefix("web/"), scan(lake, table))
     selects = []
     for number, each in enumerate(verdict_tables):
         connection.register(f"_verdicts_{number}", scan(lake, each.table))
@@ -96,6 +101,11 @@ def open_views(
     connection.execute(
         "CREATE TEMP VIEW file_level AS SELECT c.*, f.revision, f.content AS text "
         "FROM _file_level c JOIN files f USING (batch, ordinal)"
+    )
+    connection.register("_web", scan(lake, WEB))
+    connection.execute(
+        'CREATE TEMP VIEW web AS SELECT c.*, p.title, p.captured_at, p.crawl_file, p.record_id, p."offset", '
+        "p.content AS text FROM _web c JOIN pages p USING (batch, ordinal)"
     )
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -40,7 +40,7 @@ BATCHES = Table(
     _schema(
         ("batch", pa.string(), _REQUIRED, "key of the batch, and of its Dagster partition"),
         ("arrival", pa.int64(), _REQUIRED, "1, 2, 3, … in order of arrival; earlier batches win in deduplication"),
-        ("kind", pa.string(), _REQUIRED, "what arrived: repositories; references: a set that others are compared with"),
+        ("kind", pa.string(), _REQUIRED, "what arrived: repositories, a crawl, or references: a set to compare with"),
         ("fingerprint", pa.string(), _REQUIRED, "SHA-256 over the pinned sources: the same sources are the same batch"),
         ("sources", pa.string(), _REQUIRED, "JSON array of the pinned sources, with the metadata given for each"),
         ("created_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when it was added"),
@@ -99,6 +99,52 @@ REJECTIONS = Table(
     ),
 )
 
+CRAWL_FILES = Table(
+    "web/crawl_files",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place of the source in the batch"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the crawl file"),
+        ("name", pa.string(), _REQUIRED, "its name: of the WARC file, or of the folder of HTML"),
+        ("origin", pa.string(), _REQUIRED, "where it came from, independent of this machine"),
+        ("revision", pa.string(), _REQUIRED, "digest of its beginning and its size, or of the folder's contents"),
+        ("source", pa.string(), _REQUIRED, "warc or html"),
+        ("spec", pa.string(), _REQUIRED, "what the user gave, credentials removed"),
+        ("pages", pa.int64(), _REQUIRED, "pages read"),
+        ("bytes", pa.int64(), _REQUIRED, "bytes of their HTML"),
+        ("rejected", pa.int64(), _REQUIRED, "records and files rejected by name; see the table rejections"),
+    ),
+)
+
+PAGES = Table(
+    "web/pages",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place in the batch: place of the source * 2^32 + place of the page in it"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the page document"),
+        ("url", pa.string(), _REQUIRED, "as captured"),
+        ("url_key", pa.string(), _REQUIRED, "the URL in its normal form: equal for what is one page"),
+        ("host", pa.string(), _REQUIRED, "of the URL, in lower case"),
+        ("captured_at", pa.timestamp("us", tz="UTC"), _OPTIONAL, "when it was crawled; null if unknown"),
+        ("crawl_file", pa.string(), _REQUIRED, "name of the WARC file or folder it came from"),
+        ("record_id", pa.string(), _REQUIRED, "id of the WARC record, or the path in the folder"),
+        ("offset", pa.int64(), _REQUIRED, "of the record in the file, in bytes"),
+        ("length", pa.int64(), _REQUIRED, "of the record in the file, in bytes"),
+        ("status", pa.int64(), _REQUIRED, "HTTP status"),
+        ("bytes", pa.int64(), _REQUIRED, "size of the HTML"),
+        ("encoding", pa.string(), _REQUIRED, "character set that it was decoded from"),
+        ("title", pa.string(), _OPTIONAL, "of the page"),
+        ("language", pa.string(), _OPTIONAL, "of its prose, two letters; null if there is too little"),
+        ("explicit", pa.bool_(), _REQUIRED, "whether it marks code as code (PAPER §4): <pre>, <code> and their like"),
+        ("code_blocks", pa.int64(), _REQUIRED, "fenced blocks in the text"),
+        ("code_bytes", pa.int64(), _REQUIRED, "bytes of code in the text"),
+        ("link_bytes", pa.int64(), _REQUIRED, "bytes of link text in the text"),
+        ("structure", pa.string(), _REQUIRED, "JSON object: how many elements of each kind the page has"),
+        ("extraction", pa.string(), _OPTIONAL, "why there is no text; null if there is"),
+        ("text_bytes", pa.int64(), _REQUIRED, "bytes of the text"),
+        ("content_sha256", pa.string(), _REQUIRED, "SHA-256 of the text, in hex"),
+        ("content", pa.large_string(), _OPTIONAL, "the main content as Markdown; null if there is none"),
+    ),
+)
+
 VERDICT_COLUMNS = _schema(
     ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
     ("doc_id", pa.string(), _REQUIRED, "the document"),
@@ -113,12 +159,12 @@ VERDICT_COLUMNS = _schema(
 
 
 def verdicts(kind: str, filter_name: str) -> Table:
-    """The verdicts of one filter over documents of one kind ("files", "repositories")."""
+    """The verdicts of one filter over documents of one kind ("files", "repositories", "pages")."""
     return Table(f"verdicts/{kind}/{filter_name}", VERDICT_COLUMNS)
 
 
 NEAR_DUPLICATE_INDEX = Table(
-    "indexes/files/near_duplicates",
+    "indexes/near_duplicates",
     _schema(
         ("path", pa.string(), _REQUIRED, "an index file, relative to the lake's root"),
         ("kind", pa.string(), _REQUIRED, "segment: documents of a data file; run: postings of a range of keys"),
@@ -153,6 +199,36 @@ REPOSITORY_LEVEL = Table(
         ("bytes", pa.int64(), _REQUIRED, "their bytes"),
         ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
     ),
+)
+
+WEB = Table(
+    "corpora/web",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "the page's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "the document"),
+        ("url", pa.string(), _REQUIRED, "as captured"),
+        ("host", pa.string(), _REQUIRED, "of the URL"),
+        ("category", pa.string(), _OPTIONAL, "kind of site; null where the policy leaves out quality"),
+        ("language", pa.string(), _OPTIONAL, "of its prose, two letters"),
+        ("explicit", pa.bool_(), _REQUIRED, "whether it marks code as code"),
+        ("quality", pa.float64(), _OPTIONAL, "score of the quality filter"),
+        ("bytes", pa.int64(), _REQUIRED, "bytes of the text"),
+        ("content_sha256", pa.string(), _REQUIRED, "SHA-256 of the text, in hex"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+    ),
+)
+
+MODELS = Table(
+    "models",
+    _schema(
+        ("id", pa.string(), _REQUIRED, "digest of the model and of the threshold it is used with"),
+        ("path", pa.string(), _OPTIONAL, "the model file, relative to the lake's root; null if none could be trained"),
+        ("threshold", pa.float64(), _REQUIRED, "least score that keeps a document"),
+        ("report", pa.string(), _REQUIRED, "JSON: what it was trained and measured on"),
+        ("run_id", pa.string(), _REQUIRED, "the run that trained it"),
+        ("trained_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when"),
+    ),
+    partition_by=("name",),
 )
 
 MATERIALIZATIONS = Table(

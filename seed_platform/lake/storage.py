@@ -77,19 +77,28 @@ class Storage:
         """
         if not self.is_s3:
             return Path(self.uri(relative))
-        copy = self.scratch("copies") / hashlib.sha256(relative.encode()).hexdigest()
+        copy = self._copy_of(relative)
         if not copy.exists():
             partial = copy.with_suffix(f".{uuid.uuid4().hex}")
             self.filesystem.get_file(self.uri(relative), str(partial))
             partial.replace(copy)
         return copy
 
+    def _copy_of(self, relative: str) -> Path:
+        return self.scratch("copies") / hashlib.sha256(relative.encode()).hexdigest()
+
+    def drop_copy(self, relative: str) -> bool:
+        """Delete what `local_copy` fetched from S3; whether there was such a copy."""
+        if not self.is_s3 or not self._copy_of(relative).exists():
+            return False
+        self._copy_of(relative).unlink(missing_ok=True)
+        return True
+
     def remove(self, relative: str) -> None:
         """Delete a file of the lake, and what `local_copy` made of it, if there is one."""
+        self.drop_copy(relative)
         with contextlib.suppress(FileNotFoundError):
-            self.local_copy(relative).unlink()
-            if self.is_s3:
-                self.filesystem.rm_file(self.uri(relative))
+            self.filesystem.rm_file(self.uri(relative))
 
     def list(self, relative: str) -> list[str]:
         """The files in a folder of the lake, relative to the root; none if there is no such folder."""

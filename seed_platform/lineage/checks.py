@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
-from seed_platform.lake.schemas import BATCHES, FILE_LEVEL, FILES, REPOSITORIES, verdicts
+from seed_platform.lake.schemas import BATCHES, CRAWL_FILES, FILE_LEVEL, FILES, PAGES, REPOSITORIES, WEB, Table, verdicts
 from seed_platform.settings import Settings
+
+
+_DOCUMENTS = {"files": FILES, "repositories": REPOSITORIES, "pages": PAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,10 @@ def conserved(
 ) -> Outcome:
     """Each document that every filter in `requires` keeps has one verdict of filter `name`, and no other has any.
 
-    `kind` is that of the documents, and of the filters: "files" or "repositories".
+    `kind` is that of the documents, and of the filters: "files", "repositories" or "pages".
     """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
-    connection.register("documents", scan(lake, FILES if kind == "files" else REPOSITORIES, batches))
+    connection.register("documents", scan(lake, _DOCUMENTS[kind], batches))
     connection.register("judged", scan(lake, verdicts(kind, name), batches))
     wanted = "SELECT batch, ordinal, doc_id FROM documents"
     for number, required in enumerate(requires):
@@ -56,7 +59,7 @@ def conserved(
 
 
 def content_is_unique(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
-    """No two documents of the file-level corpus have the same content, in `batches` and all that arrived before them.
+    """No two documents of the corpus have the same content and language, in `batches` and all that came before them.
 
     Later batches are not looked at: after a change of policy they hold what an older one kept until their turn comes.
     """
@@ -64,7 +67,7 @@ def content_is_unique(lake: Lake, settings: Settings, batches: Sequence[str]) ->
     connection.register("corpus", scan(lake, FILE_LEVEL))
     connection.register("batches", scan(lake, BATCHES))
     row = connection.execute(
-        "SELECT count(*), count(DISTINCT content_sha256) FROM corpus SEMI JOIN (SELECT batch FROM batches "
+        "SELECT count(*), count(DISTINCT (content_sha256, language)) FROM corpus SEMI JOIN (SELECT batch FROM batches "
         "WHERE arrival <= (SELECT max(arrival) FROM batches WHERE batch IN (SELECT unnest($batches)))) USING (batch)",
         {"batches": list(batches)},
     ).fetchone()
@@ -73,15 +76,43 @@ def content_is_unique(lake: Lake, settings: Settings, batches: Sequence[str]) ->
     return Outcome(documents == contents, {"documents": documents, "distinct_contents": contents})
 
 
-def files_are_accounted_for(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
-    """Files and repositories agree on how many files there are, and no `doc_id` stands twice in a batch."""
+def page_urls_are_unique(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
+    """No two pages of the web corpus are of one URL or have one text, in `batches` and all that came before them."""
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
-    connection.register("files", scan(lake, FILES, batches))
-    connection.register("repositories", scan(lake, REPOSITORIES, batches))
+    connection.register("corpus", scan(lake, WEB))
+    connection.register("batches", scan(lake, BATCHES))
     row = connection.execute(
-        "SELECT (SELECT count(*) FROM files), (SELECT count(DISTINCT (batch, doc_id)) FROM files), "
-        "(SELECT coalesce(sum(files), 0)::BIGINT FROM repositories)"
+        "SELECT count(*), count(DISTINCT url), count(DISTINCT content_sha256) FROM corpus SEMI JOIN (SELECT batch "
+        "FROM batches WHERE arrival <= (SELECT max(arrival) FROM batches WHERE batch IN (SELECT unnest($batches)))) "
+        "USING (batch)",
+        {"batches": list(batches)},
     ).fetchone()
     connection.close()
-    files, distinct, declared = row or (0, 0, 0)
-    return Outcome(files == distinct == declared, {"files": files, "distinct": distinct, "declared": declared})
+    documents, urls, texts = row or (0, 0, 0)
+    numbers = {"documents": documents, "distinct_urls": urls, "distinct_texts": texts}
+    return Outcome(documents == urls == texts, numbers)
+
+
+def files_are_accounted_for(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
+    """Files and repositories agree on how many files there are, and no `doc_id` stands twice in a batch."""
+    return _accounted_for(lake, settings, batches, FILES, REPOSITORIES, "files")
+
+
+def pages_are_accounted_for(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
+    """Pages and crawl files agree on how many pages there are, and no `doc_id` stands twice in a batch."""
+    return _accounted_for(lake, settings, batches, PAGES, CRAWL_FILES, "pages")
+
+
+def _accounted_for(
+    lake: Lake, settings: Settings, batches: Sequence[str], documents: Table, sources: Table, name: str
+) -> Outcome:
+    connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
+    connection.register("documents", scan(lake, documents, batches))
+    connection.register("sources", scan(lake, sources, batches))
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM documents), (SELECT count(DISTINCT (batch, doc_id)) FROM documents), "
+        f"(SELECT coalesce(sum({name}), 0)::BIGINT FROM sources)"
+    ).fetchone()
+    connection.close()
+    found, distinct, declared = row or (0, 0, 0)
+    return Outcome(found == distinct == declared, {name: found, "distinct": distinct, "declared": declared})

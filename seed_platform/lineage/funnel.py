@@ -16,10 +16,8 @@ import duckdb
 from seed_platform.lake.query import fetch_rows
 from seed_platform.policy import FileLevelPolicy
 
-_ASKED = (
-    "({0} IN (SELECT batch FROM batches WHERE kind = 'repositories') AND ($all OR {0} IN (SELECT unnest($batches))))"
-)
-"""SQL: whether a row is of the batches asked for. Reference sets are in no corpus, and so in no funnel."""
+_ASKED = "({0} IN (SELECT batch FROM batches WHERE kind = '{1}') AND ($all OR {0} IN (SELECT unnest($batches))))"
+"""SQL: whether a row is of the batches asked for, of one kind. Reference sets are in no corpus, and so in no funnel."""
 
 
 @dataclass(slots=True)
@@ -51,8 +49,8 @@ class Flow:
 class Funnel:
     """The funnel of one corpus over the batches asked for.
 
-    `languages` maps a language ("" for none) to its own flows of documents and bytes; `rejected` counts what never
-    became a document, by reason.
+    `languages` maps a language, or of pages a site category, ("" for none) to its own flows of documents and bytes;
+    `rejected` counts what never became a document, by reason.
     """
 
     corpus: str
@@ -102,7 +100,7 @@ def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batch
             CASE {" ".join(outcomes)} WHEN {judged} THEN 'kept' ELSE 'outstanding' END AS outcome,
             CASE {" ".join(reasons)} END AS reason,
             count(*) AS documents, sum(f.bytes)::BIGINT AS bytes
-        FROM files f {" ".join(joins)} WHERE {_ASKED.format("f.batch")}
+        FROM files f {" ".join(joins)} WHERE {_ASKED.format("f.batch", "repositories")}
         GROUP BY ALL ORDER BY documents DESC, language, outcome, reason
     """  # filter names come from the policy, which knows only the flow's own
     parameters = {"all": batches is None, "batches": batches or []}
@@ -115,7 +113,7 @@ def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batch
             flow.add(str(row["outcome"]), reason, int(str(amount)))
         for flow, amount in zip(mine, (row["documents"], row["bytes"]), strict=True):
             flow.add(str(row["outcome"]), reason, int(str(amount)))
-    rejected = _rejected(connection, "TRUE", parameters)
+    rejected = rejected_in(connection, "repositories", parameters)
     in_policy_order: dict[str, dict[str, int]] = {
         name: documents.dropped[name] for name in policy.filters if name in documents.dropped
     }
@@ -125,9 +123,12 @@ def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batch
     return Funnel("file_level", policy.filters, policy.bytes_per_token, documents, sizes, ordered, rejected)
 
 
-def _rejected(connection: duckdb.DuckDBPyConnection, condition: str, parameters: dict[str, Any]) -> dict[str, int]:
+def rejected_in(
+    connection: duckdb.DuckDBPyConnection, kind: str, parameters: dict[str, Any], condition: str = "TRUE"
+) -> dict[str, int]:
+    """What never became a document in the batches asked for of one kind, by reason; `parameters` are a funnel's."""
     rows = connection.execute(
-        f"SELECT reason, count(*) FROM rejections WHERE {_ASKED.format('batch')} AND {condition} "
+        f"SELECT reason, count(*) FROM rejections WHERE {_ASKED.format('batch', kind)} AND {condition} "
         "GROUP BY 1 ORDER BY 2 DESC, 1",
         parameters,
     ).fetchall()
@@ -163,7 +164,7 @@ def repository_funnel(
     A repository that is no copy and of which the rules keep no file is dropped by "rules". It has no languages.
     """
     parameters = {"all": batches is None, "batches": batches or []}
-    query = _REPOSITORIES.format(asked=_ASKED.format("r.batch"))
+    query = _REPOSITORIES.format(asked=_ASKED.format("r.batch", "repositories"))
     documents, sizes = Flow(), Flow()
     for row in fetch_rows(connection.execute(query, parameters)):
         reason = None if row["reason"] is None else str(row["reason"])
@@ -171,7 +172,7 @@ def repository_funnel(
             flow.add(str(row["outcome"]), reason, int(str(amount)))
     for flow in (documents, sizes):
         flow.dropped = {name: flow.dropped[name] for name in _REPOSITORY_STAGES if name in flow.dropped}
-    rejected = _rejected(connection, "path IS NULL", parameters)
+    rejected = rejected_in(connection, "repositories", parameters, "path IS NULL")
     return Funnel(
         "repository_level",
         _REPOSITORY_STAGES,

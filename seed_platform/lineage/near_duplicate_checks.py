@@ -14,10 +14,11 @@ from seed_platform.batches import list_batches
 from seed_platform.filters.shingles import jaccard, shingle_set
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
-from seed_platform.lake.schemas import FILES, verdicts
+from seed_platform.lake.schemas import Table
 from seed_platform.lineage.checks import Outcome
 from seed_platform.policy import NearDuplicatesPolicy
 from seed_platform.settings import Settings
+from seed_platform.steps.near_duplicates.subject import SOURCE_FILES, Subject
 
 _SAMPLE = 20
 """Removals whose similarity is computed again from both texts: each costs the reading of two row groups."""
@@ -36,18 +37,22 @@ WHERE NOT d.keep
 
 
 def removals_are_verified(
-    lake: Lake, settings: Settings, policy: NearDuplicatesPolicy, batches: Sequence[str]
+    lake: Lake,
+    settings: Settings,
+    policy: NearDuplicatesPolicy,
+    batches: Sequence[str],
+    subject: Subject = SOURCE_FILES,
 ) -> Outcome:
     """Every removal in `batches` names a document that is kept and has a similarity at or above the threshold.
 
     For a sample of them, chosen by their ids, the similarity is computed again from the two texts.
     """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
-    table = verdicts("files", "near_duplicates")
-    references = [each.key for each in list_batches(lake, kind="references")]
+    table = subject.table
+    references = [each.key for each in list_batches(lake, kind="references")] if subject.references else []
     connection.register("judged", scan(lake, table, batches))
     connection.register("judged_anywhere", scan(lake, table))
-    connection.register("reference_files", scan(lake, FILES, references))
+    connection.register("reference_files", scan(lake, subject.documents, references))
     connection.execute(_REMOVALS)
     row = connection.execute(
         "SELECT count(*), count(*) FILTER (score IS NULL OR score < $threshold), "
@@ -60,7 +65,7 @@ def removals_are_verified(
     connection.close()
     removed, below, unnamed = row or (0, 0, 0)
     wrong = sum(
-        abs(_similarity(lake, policy, (batch, ordinal), (kept_batch, kept_ordinal)) - score) > _TOLERANCE
+        abs(_similarity(lake, subject, policy, (batch, ordinal), (kept_batch, kept_ordinal)) - score) > _TOLERANCE
         for batch, ordinal, score, kept_batch, kept_ordinal in sample
     )
     numbers = {
@@ -73,15 +78,18 @@ def removals_are_verified(
     return Outcome(not (below or unnamed or wrong), numbers)
 
 
-def _similarity(lake: Lake, policy: NearDuplicatesPolicy, one: tuple[str, int], other: tuple[str, int]) -> float:
+def _similarity(
+    lake: Lake, subject: Subject, policy: NearDuplicatesPolicy, one: tuple[str, int], other: tuple[str, int]
+) -> float:
     width = policy.shingle_words
-    return jaccard(shingle_set(_text(lake, *one), width), shingle_set(_text(lake, *other), width))
+    texts = (_text(lake, subject.documents, *one), _text(lake, subject.documents, *other))
+    return jaccard(*(shingle_set(text, width) for text in texts))
 
 
-def _text(lake: Lake, batch: str, ordinal: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    for part in lake.parts(FILES, batch=batch):
+def _text(lake: Lake, documents: Table, batch: str, ordinal: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    for part in lake.parts(documents, batch=batch):
         if part.first <= ordinal <= part.last:
-            for group in lake.read(FILES, part, ["ordinal", "content"], first=ordinal, last=ordinal):
+            for group in lake.read(documents, part, ["ordinal", "content"], first=ordinal, last=ordinal):
                 found = group.filter(pl.col("ordinal") == ordinal)["content"]
                 if len(found):
                     return np.frombuffer(str(found[0]).encode(), dtype=np.uint8)

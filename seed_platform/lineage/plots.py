@@ -1,11 +1,16 @@
-"""Pictures of the funnel, for people who would rather look than read."""
+"""Pictures of funnels and of models, for people who would rather look than read."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from seed_platform.lineage.funnel import Funnel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LANGUAGES = 15
 _KEPT, _SEEN = "#2b6cb0", "#cbd5e0"
@@ -30,9 +35,29 @@ def funnel_figure(funnel: Funnel) -> bytes:
     right.barh(names, [sizes.seen / 1e6 for _, (_, sizes) in top], color=_SEEN, label="seen")
     right.barh(names, [sizes.kept / 1e6 for _, (_, sizes) in top], color=_KEPT, label="kept")
     right.invert_yaxis()
-    right.set(title="megabytes by language", xlabel="MB")
+    right.set(title=f"megabytes by {'category' if funnel.corpus == 'web' else 'language'}", xlabel="MB")
     right.legend(frameon=False, loc="lower right")
-    for axes in (left, right):
+    return _png(figure)
+
+
+def precision_recall_figure(report: Mapping[str, Any]) -> bytes:
+    """Precision over recall on the held-out pages as PNG, with the threshold chosen; `report` is a model's."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second of imports
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    curve = report["curve"]
+    axes.plot([point["recall"] for point in curve], [point["precision"] for point in curve], color=_KEPT)
+    axes.plot([report["recall"]], [report["precision"]], "o", color=_KEPT)
+    axes.annotate(f" threshold {report['threshold']:.3g}", (report["recall"], report["precision"]), fontsize=8)
+    axes.set(title="held-out pages", xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     buffer = io.BytesIO()

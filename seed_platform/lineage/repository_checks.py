@@ -13,18 +13,21 @@ import duckdb
 from seed_platform.batches import list_batches
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
-from seed_platform.lake.schemas import FILES, REPOSITORIES, REPOSITORY_LEVEL, verdicts
+from seed_platform.lake.schemas import BATCHES, FILES, REPOSITORIES, REPOSITORY_LEVEL, verdicts
 from seed_platform.lineage.checks import Outcome
 from seed_platform.policy import RepositoryDuplicatesPolicy
 from seed_platform.settings import Settings
 
+# The same repository may be in several batches, under one doc_id, and is kept in one of them: the first in which it is.
 _DROPPED = """
 CREATE TEMP TABLE dropped AS
-WITH passed AS (SELECT doc_id FROM all_exact WHERE keep INTERSECT SELECT doc_id FROM {kept_by} WHERE keep)
-SELECT d.batch, d.ordinal, d.score, r.batch AS kept_batch, r.ordinal AS kept,
-    d.related_doc_id IN (SELECT doc_id FROM passed) AS is_kept
-FROM judged d LEFT JOIN repositories r ON r.doc_id = d.related_doc_id WHERE NOT d.keep
-QUALIFY row_number() OVER (PARTITION BY d.batch, d.ordinal ORDER BY r.batch) = 1
+WITH passed AS (
+    SELECT batch, ordinal, doc_id FROM all_exact WHERE keep
+    INTERSECT SELECT batch, ordinal, doc_id FROM {kept_by} WHERE keep
+)
+SELECT d.batch, d.ordinal, d.score, p.batch AS kept_batch, p.ordinal AS kept, p.doc_id IS NOT NULL AS is_kept
+FROM judged d LEFT JOIN (passed JOIN batches USING (batch)) p ON p.doc_id = d.related_doc_id WHERE NOT d.keep
+QUALIFY row_number() OVER (PARTITION BY d.batch, d.ordinal ORDER BY p.arrival) = 1
 """
 _TREES = """
 WITH mine AS (
@@ -59,11 +62,14 @@ SELECT (SELECT count(*) FROM dropped), (SELECT count(*) FROM dropped WHERE NOT c
     (SELECT count(*) FROM counted WHERE abs(score - shared_bytes / bytes) > 1e-9)
 """
 _COPIES = """
-SELECT count(*), count(*) FILTER (NOT coalesce(k.content_sha256 = f.content_sha256 AND v.keep, FALSE))
-FROM judged d JOIN files f USING (batch, ordinal)
-LEFT JOIN files k ON k.doc_id = json_extract_string(d.evidence, '$.same_content')
-LEFT JOIN kept v ON v.batch = k.batch AND v.ordinal = k.ordinal
-WHERE NOT d.keep
+WITH copies AS (
+    SELECT bool_or(coalesce(k.content_sha256 = f.content_sha256 AND k.language = f.language AND v.keep, FALSE)) AS held
+    FROM judged d JOIN files f USING (batch, ordinal)
+    LEFT JOIN files k ON k.doc_id = json_extract_string(d.evidence, '$.same_content')
+    LEFT JOIN kept v ON v.batch = k.batch AND v.ordinal = k.ordinal
+    WHERE NOT d.keep GROUP BY d.batch, d.ordinal
+)
+SELECT count(*), count(*) FILTER (NOT held) FROM copies
 """
 _SURVIVORS = """
 WITH kept_files AS (
@@ -93,6 +99,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str, batch
     connection.register("all_exact", scan(lake, verdicts("repositories", "exact_duplicates")))
     connection.register("all_near", scan(lake, verdicts("repositories", "near_duplicates")))
     connection.register("repositories", scan(lake, REPOSITORIES, [each.key for each in list_batches(lake)]))
+    connection.register("batches", scan(lake, BATCHES))
     connection.execute(_DROPPED.format(kept_by="all_near" if name == "near_duplicates" else "all_exact"))
     found = connection.execute("SELECT batch FROM dropped UNION SELECT kept_batch FROM dropped").fetchall()
     return [row[0] for row in found if row[0] is not None]
@@ -129,7 +136,7 @@ def overlaps_hold(
 
 
 def dropped_files_are_kept_elsewhere(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
-    """Each file dropped with its repository names one of the same content that goes on to the next filter."""
+    """Each file dropped with its repository names one that goes on, with the same content in the same language."""
     table = verdicts("files", "repository_duplicates")
     with _connect(lake, settings) as connection:
         connection.register("judged", scan(lake, table, batches))

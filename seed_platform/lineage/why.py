@@ -1,14 +1,13 @@
 """Why a document is in a corpus or not: where it came from and what every filter said of it.
 
 A file is named by its id, by REPOSITORY:PATH, or by REPOSITORY@REVISION:PATH; a repository by its id, by REPOSITORY, or
-by REPOSITORY@REVISION. Where several match, the one that arrived last is told, and how many there are.
+by REPOSITORY@REVISION; a page by its id or URL. Where several match, the one that arrived last is told, and how many there are.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -17,9 +16,12 @@ from seed_platform.documents import DOC_ID_LENGTH
 from seed_platform.errors import UsageError
 from seed_platform.lake.query import fetch_rows
 from seed_platform.lineage import repositories
-from seed_platform.policy import FileLevelPolicy
+from seed_platform.lineage.pages import no_such_page, page_story
+from seed_platform.lineage.story import Story
+from seed_platform.policy import FileLevelPolicy, Policy
 
 _DOC_ID = re.compile(rf"[0-9a-f]{{{DOC_ID_LENGTH}}}")
+_PAGE = re.compile(r"https?://", re.IGNORECASE)
 _SHOWN = 5
 
 _FILE = """
@@ -30,44 +32,14 @@ ORDER BY reference_set IS NOT NULL, b.arrival DESC, f.ordinal
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is known of one document.
-
-    Attributes:
-        doc_id: its id; None for an entry that was rejected before it became a document.
-        kept: whether the corpus holds it; None while a filter has not judged it, and for what is in a reference set.
-        document: where it came from and what it is; for a repository also `kept_repository`, what is kept instead.
-            `reference_set` names the set that it belongs to, if it is in one and in no batch of repositories.
-        repository: the repository it belongs to, if it is a file, with verdicts of its own.
-        verdicts: what each filter said, in the policy's order; `related` names the document compared with.
-        duplicates: documents that were dropped because of this one: (how many, some of them).
-        matches: how many documents the given name matches.
-    """
-
-    doc_id: str | None
-    kept: bool | None
-    document: dict[str, Any]
-    repository: dict[str, Any] | None
-    verdicts: list[dict[str, Any]]
-    duplicates: tuple[int, list[str]]
-    matches: int = 1
-
-    def to_json(self) -> dict[str, Any]:
-        """As printed by `seed why --json`: every key is stable."""
-        return {
-            "doc_id": self.doc_id,
-            "kept": self.kept,
-            "document": self.document,
-            "repository": self.repository,
-            "verdicts": self.verdicts,
-            "duplicates": {"count": self.duplicates[0], "examples": self.duplicates[1]},
-            "matches": self.matches,
-        }
-
-
-def why(connection: duckdb.DuckDBPyConnection, target: str, policy: FileLevelPolicy) -> Story:
+def why(connection: duckdb.DuckDBPyConnection, target: str, curation: Policy) -> Story:
     """The story of `target`; `connection` has the lake's views. Raises `UsageError` if nothing matches."""
+    policy = curation.file_level
+    if _PAGE.match(target):
+        story = page_story(connection, target, curation.web)
+        if story is None:
+            raise no_such_page(connection, target)
+        return story
     if _DOC_ID.fullmatch(target):
         found = fetch_rows(connection.execute(_FILE.format(condition="f.doc_id = $id"), {"id": target}))
         if found:
@@ -75,6 +47,9 @@ def why(connection: duckdb.DuckDBPyConnection, target: str, policy: FileLevelPol
         facts = repositories.by_id(connection, target)
         if facts is not None:
             return _repository_story(connection, facts, 1)
+        story = page_story(connection, target, curation.web)
+        if story is not None:
+            return story
         raise UsageError(f"no document has the id {target}")
     name, separator, path = target.partition(":")
     repository, _, revision = name.partition("@")

@@ -144,6 +144,11 @@ def network_origin(url: str) -> str | None:
     return display_text(f"{host}/{path}") if host and path else None
 
 
+def slug(name: str) -> str:
+    """`name` in lower-case letters, digits, '_', '.' and '-', at most 60; "" if nothing of it is left."""
+    return re.sub(r"[^a-z0-9_.]+", "-", name.lower()).strip("-._")[:60]
+
+
 def network_name(origin: str) -> str:
     """The name of a repository on a network: the last two parts of its path, "owner/name" on most forges."""
     return "/".join(origin.split("/")[1:][-2:])

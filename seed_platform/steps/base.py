@@ -118,6 +118,8 @@ class Step:
         tables: what it publishes, the table called `name` first.
         described: one sentence for the UI.
         references: True if the result also depends on the reference sets.
+        models: names of the trained models that it depends on.
+        limits: names of the settings that decide what it can read, and so which documents there are.
     """
 
     name: str
@@ -129,3 +131,5 @@ class Step:
     tables: tuple[Table, ...]
     described: str
     references: bool = False
+    models: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()

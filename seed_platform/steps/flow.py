@@ -40,6 +40,7 @@ READ = Step(
     run=lambda context, batch, _: read.read_batch(context, batch),
     tables=(FILES, REPOSITORIES, REJECTIONS),
     described="The repositories of the batch and their files, as they arrived.",
+    limits=("max_content_bytes", "max_archive_bytes", "max_archive_ratio", "max_archive_entries"),
 )
 RULES = Step(
     name=verdicts("files", "rules").name,
@@ -87,11 +88,9 @@ EXACT_DUPLICATES = Step(
     inputs=(FILES.name, RULES.name, REPOSITORY_DUPLICATES.name),
     compares=True,
     sections=(),
-    run=lambda context, batch, earlier: exact_duplicates.find_exact_duplicates(
-        context, batch, [each.key for each in earlier]
-    ),
+    run=exact_duplicates.find_exact_duplicates,
     tables=(verdicts("files", "exact_duplicates"),),
-    described="Files with the same SHA-256 as one that arrived earlier.",
+    described="Files with the same SHA-256 and language as one that arrived earlier.",
 )
 SYNTAX = Step(
     name=verdicts("files", "syntax").name,

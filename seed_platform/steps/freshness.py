@@ -2,8 +2,8 @@
 
 The fingerprint of a step's result for a batch covers the step's version, the policy sections it reads, the batch's
 sources, its inputs' fingerprints, for steps that compare with earlier batches the result before it, and for those that
-compare with the reference sets which there are. It is computed
-from the register and the policy alone, so asking what is outstanding reads no data. What belongs here: deciding and
+compare with the reference sets which there are, and the models that judge. It is computed
+from the registers and the policy alone, so asking what is outstanding reads no data. What belongs here: deciding and
 recording. What does not: the work (`Step.run`).
 """
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import polars as pl
 
@@ -50,6 +51,7 @@ class Flow:
     """The steps, the batches in order of arrival, and the policy: everything that decides what should exist.
 
     `references` are the reference sets in order of arrival. They are read like any batch; no other step is for them.
+    `models` are the ids of the trained models, by name.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Flow:
         settings: Settings,
         *,
         references: Sequence[Batch] = (),
+        models: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.steps = {step.name: step for step in steps}
         self.batches = list(batches)
         self.references = list(references)
         self._policy = policy
-        self._limits = settings.digest_of_limits()
+        self._settings = settings
+        self._models = models
         self._known: dict[tuple[str, str], str] = {}
         self._place = {batch.key: number for number, batch in enumerate(self.batches)}
 
@@ -90,11 +94,13 @@ class Flow:
             "policy": [getattr(self._policy, section).digest() for section in step.sections],
             "batch": [batch.key, batch.fingerprint],
             "inputs": [self.fingerprint(self.steps[name], batch) for name in step.inputs],
-            "limits": None if step.inputs else self._limits,
+            "limits": self._settings.digest_of(step.limits) if step.limits else None,
             "before": [self.fingerprint(step, each) for each in before],
         }
         if step.references:
             depends_on["references"] = [[each.key, each.fingerprint] for each in self.references]
+        if step.models:
+            depends_on["models"] = [[name, self._models.get(name)] for name in step.models]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
     def outstanding(self, records: dict[tuple[str, str], Record]) -> list[tuple[Batch, Step]]:

@@ -22,7 +22,7 @@ from seed_platform.engine.journal import Journal
 from seed_platform.errors import WorkError
 from seed_platform.filters.languages import infer_language
 from seed_platform.lake.lake import Lake, Part, PartWriter
-from seed_platform.lake.schemas import FILES, REJECTIONS, REPOSITORIES
+from seed_platform.lake.schemas import FILES, REJECTIONS, REPOSITORIES, Table
 from seed_platform.progress import track
 from seed_platform.settings import Settings
 from seed_platform.sources.base import History, Limits, Rejection, SourceError, SourceFile, display_path
@@ -298,14 +298,18 @@ def _refuse_loss(lake: Lake, batch: Batch, read: _Read) -> None:
 
 
 def _publish(context: Context, batch: Batch, read: _Read) -> None:
-    lake, commit = context.lake, context.commit
     # Repositories last: they say what was read before (`_refuse_loss`), which holds only once the files are there.
-    lake.publish(FILES, read.parts, commit, batch=batch.key)
-    for table, rows in ((REJECTIONS, read.rejections), (REPOSITORIES, read.repositories)):
-        with lake.writer(table, batch=batch.key) as writer:
-            for chunk in _chunks(sorted(rows, key=lambda row: (row["ordinal"], row.get("path") or "")), 10_000):
-                writer.write(pa.Table.from_pylist(chunk, schema=table.columns))
-        lake.publish(table, writer.parts, commit, batch=batch.key)
+    context.lake.publish(FILES, read.parts, context.commit, batch=batch.key)
+    publish_rows(context, batch, REJECTIONS, read.rejections)
+    publish_rows(context, batch, REPOSITORIES, read.repositories)
+
+
+def publish_rows(context: Context, batch: Batch, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Publish a small table of a batch, in order of the sources."""
+    with context.lake.writer(table, batch=batch.key) as writer:
+        for chunk in _chunks(sorted(rows, key=lambda row: (row["ordinal"], row.get("path") or "")), 10_000):
+            writer.write(pa.Table.from_pylist(chunk, schema=table.columns))
+    context.lake.publish(table, writer.parts, context.commit, batch=batch.key)
 
 
 def _chunks(rows: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

@@ -70,5 +70,5 @@ def _delete_files(context: Context, batch: Batch) -> None:
         with suppress(FileNotFoundError):
             Path(storage.uri(folder)).rmdir()
     for scratch in storage.scratch("locks").parent.iterdir():
-        if scratch.name.endswith(f"-{batch.key}") or f"-{batch.key}-" in scratch.name:
+        if scratch.name.endswith(f"-{batch.key}"):
             storage.drop_scratch(scratch.name)

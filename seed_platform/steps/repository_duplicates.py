@@ -1,9 +1,9 @@
 """The file filter "repository_duplicates": files of dropped repositories that the kept repository has as well.
 
-A file is dropped if its repository is a copy of a kept one and its content is among the kept one's files that the rules
-keep. So the copy of a file that goes on is that of the best repository, and what a fork changed goes on to the other
-filters. What belongs here: moving data. What does not: which repositories are copies
-(`steps/repository_near_duplicates.py`).
+A file is dropped if its repository is a copy of a kept one and its content, in the same language, is among the kept
+one's files that the rules keep. So the copy of a file that goes on is that of the best repository, and
+what a fork changed goes on to the other filters. What belongs here: moving data. What does not: which repositories are
+copies (`steps/repository_near_duplicates.py`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from seed_platform.batches import Batch
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan, stream
-from seed_platform.lake.schemas import FILES, REPOSITORIES, verdicts
+from seed_platform.lake.schemas import FILES, verdicts
 from seed_platform.progress import track
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.judge import check_conservation, count, passing, stamp
 
-VERSION = "1"
+VERSION = "2"
 REQUIRES = ("rules",)
 _NAME = "repository_duplicates"
 _ROWS = 50_000
 
 # A repository's exact copy in turn may be a near duplicate of the one that is kept: then that one counts for both.
+# The same repository may be in several batches, under one doc_id: what counts is where it is kept, first of all.
 _DROPPED = """
 CREATE TEMP TABLE dropped AS
 WITH exact AS (SELECT ordinal, related_doc_id FROM exact_verdicts WHERE NOT keep),
@@ -40,12 +41,13 @@ found AS (
         CASE WHEN n.doc_id IS NULL THEN 'exact' ELSE 'near' END
     FROM exact e LEFT JOIN near n ON n.doc_id = e.related_doc_id
 )
-SELECT f.*, r.batch AS kept_batch, r.ordinal AS kept FROM found f JOIN repositories r ON r.doc_id = f.kept_doc_id
-QUALIFY row_number() OVER (PARTITION BY f.ordinal ORDER BY r.batch) = 1
+SELECT f.*, k.batch AS kept_batch, k.ordinal AS kept
+FROM found f JOIN near_verdicts k ON k.doc_id = f.kept_doc_id AND k.keep
+QUALIFY row_number() OVER (PARTITION BY f.ordinal ORDER BY list_position($known, k.batch)) = 1
 """
 _KEPT = """
 CREATE TEMP TABLE kept_contents AS
-SELECT f.batch, f.ordinal >> 32 AS kept, f.content_sha256 AS content,
+SELECT f.batch, f.ordinal >> 32 AS kept, f.content_sha256 AS content, f.language,
     arg_min(f.doc_id, f.ordinal) AS doc_id, arg_min(f.path, f.ordinal) AS path
 FROM kept_files f JOIN kept_passed p ON f.batch = p.batch AND f.ordinal = p.ordinal AND p.keep
 SEMI JOIN dropped d ON d.kept_batch = f.batch AND d.kept = f.ordinal >> 32
@@ -61,7 +63,8 @@ SELECT f.ordinal, f.doc_id, f.bytes, k.doc_id IS NULL AS keep,
     END AS evidence
 FROM files f JOIN passed p ON f.ordinal = p.ordinal AND p.keep
 LEFT JOIN dropped d ON d.ordinal = f.ordinal >> 32
-LEFT JOIN kept_contents k ON k.batch = d.kept_batch AND k.kept = d.kept AND k.content = f.content_sha256
+LEFT JOIN kept_contents k ON k.batch = d.kept_batch AND k.kept = d.kept
+    AND k.content = f.content_sha256 AND k.language = f.language
 ORDER BY f.ordinal
 """
 
@@ -98,14 +101,14 @@ def find_repository_duplicates(context: Context, batch: Batch, earlier: Sequence
 def _prepare(connection: duckdb.DuckDBPyConnection, lake: Lake, batch: str, known: Sequence[str]) -> None:
     """The views of the batch, the dropped repositories with the kept one of each, and what the kept ones hold.
 
-    Only batches that hold such a kept repository are read; `known` are this batch and those before it.
+    Only batches that hold such a kept repository are read; `known` are those before this batch in order of arrival,
+    and this batch.
     """
     near = verdicts("repositories", "near_duplicates")
     connection.register("exact_verdicts", scan(lake, verdicts("repositories", "exact_duplicates"), [batch]))
     connection.register("my_near_verdicts", scan(lake, near, [batch]))
     connection.register("near_verdicts", scan(lake, near, known))
-    connection.register("repositories", scan(lake, REPOSITORIES, known))
-    connection.execute(_DROPPED)
+    connection.execute(_DROPPED, {"known": list(known)})
     holding = [row[0] for row in connection.execute("SELECT DISTINCT kept_batch FROM dropped").fetchall()]
     connection.register("kept_files", scan(lake, FILES, holding))
     connection.register("kept_passed", scan(lake, verdicts("files", "rules"), holding))

@@ -97,10 +97,15 @@ SELECT * FROM pairs
 WHERE mine NOT IN (SELECT mine FROM dropped) AND NOT (arrival = {arrival} AND other IN (SELECT mine FROM dropped))
 QUALIFY row_number() OVER (PARTITION BY mine ORDER BY shared_bytes DESC, arrival, other) = 1
 """
+# Where copies are many, the first of each content are mostly the same few, and hold nothing beyond the first seats.
+_LATECOMERS = """
+CREATE TEMP TABLE latecomers AS SELECT DISTINCT arrival, other FROM seats WHERE seat > {seats}
+"""
 # First what is to be looked up, as a table, so that no plan joins a crowded content's repositories with each other.
 _ASKED = """
 CREATE OR REPLACE TEMP TABLE asked AS
-SELECT p.mine, p.arrival, p.other, c.content, c.bytes, c.files FROM {pairs} p JOIN crowded c USING (mine)
+WITH askable AS (SELECT * FROM {pairs} SEMI JOIN latecomers USING (arrival, other))
+SELECT p.mine, p.arrival, p.other, c.content, c.bytes, c.files FROM askable p JOIN crowded c USING (mine)
 """
 _COUNTED = """
 WITH late AS (
@@ -182,8 +187,11 @@ def _contents_before(connection: duckdb.DuckDBPyConnection, lake: Lake, earlier:
 
 
 def _pairs(connection: duckdb.DuckDBPyConnection, arrival: int) -> None:
-    """The tables `pairs`, with what was counted of them over the first seats, and `crowded`, what was not."""
-    for query in (_SEATED, _PAIRS, _CROWDED):
+    """The tables `pairs`, with what was counted of them over the first seats, and `crowded`, what was not.
+
+    Also `latecomers`: the repositories with which anything crowded can be shared.
+    """
+    for query in (_SEATED, _PAIRS, _CROWDED, _LATECOMERS):
         connection.execute(query.format(arrival=arrival, seats=_SEATS))
 
 

@@ -74,9 +74,10 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         _RULES,
         _SAME_TREES,
         _FORKS,
+        version="2",
         check="dropped_files_are_kept_elsewhere",
     ),
-    _EXACT: _verdict("duckdb", _FILES, _RULES, _COPIES, version="2"),
+    _EXACT: _verdict("duckdb", _FILES, _RULES, _COPIES, version="3"),
     _NEAR: _verdict(
         "numba",
         *(_FILES, _RULES, _COPIES, _EXACT, _SYNTAX),

@@ -197,8 +197,7 @@ def _swallow(files: pl.DataFrame, policy: Section, journal: Journal) -> pl.DataF
 
 def swallowing_task(task: judge._Task) -> tuple[list[Part], Report]:
     """The task of the rules with a filter that loses a document; runs in a worker process."""
-    judge._FILTERS["rules"] = replace(judge.RULES, judge=_swallow)
-    return judge._judge_task(task)
+    return judge._judge_task(replace(task, document_filter=replace(judge.RULES, judge=_swallow)))
 
 
 def test_a_filter_that_loses_a_document_fails_before_anything_is_published(

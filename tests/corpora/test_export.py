@@ -105,7 +105,7 @@ def test_the_manifest_says_what_is_there(root: str, tmp_path: Path, file_format:
     assert sum(shard["documents"] for shard in stored["shards"]) == 10
     texts = _read(tmp_path / "out", file_format)["text"]
     assert stored["text_bytes"] == sum(shard["text_bytes"] for shard in stored["shards"]) == texts.str.len_bytes().sum()
-    assert stored["languages"] == {"Python": 10}
+    assert stored["groups"] == {"language": {"Python": 10}}
     assert stored["policy"] == Policy().model_dump(mode="json")
     assert stored["policy_hash"] == Policy().digest()
     assert set(stored["table_versions"]) == {"files", "corpora/file_level"}

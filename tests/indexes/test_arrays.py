@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,33 @@ def test_gathered_ranges_are_the_slices_one_after_the_other(
             pieces = [arrays[name][a:b] for a, b in zip(starts, stops, strict=True)]
             expected = np.concatenate(pieces) if pieces else arrays[name][:0]
             assert (file.gather(name, starts, stops) == expected).all()
+
+
+def test_a_read_that_gives_less_than_was_asked_for_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    storage, pread = Storage(str(tmp_path)), os.pread
+    arrays = _write(storage, 40_000)
+    # As the kernel does beyond 2 GiB.
+    monkeypatch.setattr(os, "pread", lambda handle, size, position: pread(handle, min(size, 1000), position))
+    with ArrayFile(storage, _NAME) as file:
+        for name, array in arrays.items():
+            assert (file.read(name) == array).all()
+        assert (file.read("numbers", 10_001, 30_003) == arrays["numbers"][10_001:30_003]).all()
+
+
+def test_what_was_read_is_an_array_of_its_own_no_larger_than_what_was_asked_for(tmp_path: Path):
+    storage = Storage(str(tmp_path))
+    arrays = _write(storage, 1 << 20)  # 8 MiB
+    with ArrayFile(storage, _NAME) as file:
+        few = file.read("numbers", 5000, 5003)
+        assert few.base is None
+        assert (few == arrays["numbers"][5000:5003]).all()
+        tracemalloc.start()
+        try:
+            file.read("numbers")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < arrays["numbers"].nbytes * 1.3
 
 
 def test_a_missing_file_is_damage_and_not_an_empty_answer(tmp_path: Path):

@@ -142,6 +142,21 @@ def test_the_same_content_in_two_documents_of_the_corpus_is_found(lake: Lake):
     assert outcome.numbers["documents"] - outcome.numbers["distinct_contents"] == 1
 
 
+def test_the_same_content_in_two_languages_is_two_documents(lake: Lake):
+    rows = lake.column(FILE_LEVEL, ["content_sha256", "language"], batch="first")
+    content, language = rows.row(0)
+    other = next(each for each in ("C", "C++") if each != language)
+    _break(
+        lake,
+        FILE_LEVEL,
+        "second",
+        lambda rows: rows.head(1).with_columns(content_sha256=pl.lit(content), language=pl.lit(other)),
+    )
+    assert checks.content_is_unique(lake, settings_of(lake.root), ["second"]).passed
+    _break(lake, FILE_LEVEL, "second", lambda rows: rows.with_columns(language=pl.lit(language)))
+    assert not checks.content_is_unique(lake, settings_of(lake.root), ["second"]).passed
+
+
 def test_what_a_later_batch_kept_under_an_older_policy_is_not_held_against_an_earlier_one(lake: Lake):
     later = lake.column(FILE_LEVEL, ["content_sha256"], batch="second")["content_sha256"][0]
     _break(lake, FILE_LEVEL, "first", lambda rows: rows.with_columns(content_sha256=pl.lit(later)).head(1))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from repository_world import FATES, world
-from support import lake_of, settings_of, views
+from repository_world import FATES, add, world
+from support import lake_of, make_repository, python_source, run_flow, settings_of, views
 
 from seed_platform.lake.lake import Commit, Lake
 from seed_platform.lake.schemas import FILES, REPOSITORY_LEVEL, Table, verdicts
@@ -139,6 +139,44 @@ def test_a_dropped_file_whose_copy_is_gone_or_dropped_or_different_is_found(lake
     _break(lake, FILES, "first", lambda rows: rows.with_columns(content_sha256=pl.lit("0" * 64)))
     outcome = _elsewhere(lake)
     assert 0 < outcome.numbers["without_a_kept_copy"] == outcome.numbers["dropped"] < before
+
+
+def test_a_dropped_file_whose_copy_is_in_another_language_is_found(lake: Lake):
+    _break(lake, FILES, "first", lambda rows: rows.with_columns(language=pl.lit("Lua")))
+    outcome = _elsewhere(lake)
+    assert not outcome.passed
+    assert 0 < outcome.numbers["without_a_kept_copy"] < outcome.numbers["dropped"]
+
+
+@pytest.fixture
+def twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A repository in two batches: the one named "zeta" came first, but could read it only after "alpha" had."""
+    root, x, gone = str(tmp_path / "lake"), tmp_path / "x", tmp_path / "gone"
+    make_repository(x, {f"m{number}.py": python_source(number, 20) for number in range(6)})
+    make_repository(tmp_path / "y", {f"m{number}.py": python_source(number, 20) for number in range(1, 7)})
+    add(root, [x, tmp_path / "y"], "zeta")
+    x.rename(gone)
+    run_flow(root, [], workers=1)
+    gone.rename(x)
+    add(root, [x], "alpha")
+    run_flow(root, [], workers=1)
+    monkeypatch.setenv("SEED_MAX_CONTENT_BYTES", str(15 << 20))  # how sources are read has changed: zeta is read again
+    run_flow(root, [], workers=1)
+    return lake_of(settings_of(root))
+
+
+def test_a_repository_that_is_in_two_batches_is_looked_for_where_it_is_kept(twice: Lake):
+    settings = settings_of(twice.root)
+    overlaps = repository_checks.overlaps_hold(twice, settings, POLICY, ["zeta"])
+    trees = repository_checks.trees_are_equal(twice, settings, ["alpha"])
+    copies = repository_checks.dropped_files_are_kept_elsewhere(twice, settings, ["zeta", "alpha"])
+    assert [each.numbers["dropped"] for each in (overlaps, trees, copies)] == [1, 1, 5 + 6]
+    assert (overlaps.passed, trees.passed, copies.passed) == (True, True, True)
+
+
+def test_a_repository_that_is_in_two_batches_is_not_compared_with_itself(twice: Lake):
+    _break(twice, FILES, "zeta", lambda rows: rows.with_columns(content_sha256=pl.lit("0" * 64)))
+    assert not repository_checks.trees_are_equal(twice, settings_of(twice.root), ["alpha"]).passed
 
 
 def test_a_corpus_that_lost_or_made_up_a_repository_is_found(lake: Lake):

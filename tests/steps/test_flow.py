@@ -199,6 +199,19 @@ def test_of_two_batches_with_the_same_file_the_earlier_arrival_keeps_it_whicheve
     assert dropped["related_doc_id"].to_list() == [ids["first/same.py"]]
 
 
+def test_the_same_bytes_in_two_languages_are_two_documents_in_a_batch_and_across_batches(tmp_path: Path):
+    """Else TypeScript under a JavaScript name is what is kept, then is dropped for its syntax: no copy is left."""
+    typed = "interface Point { x: number; y: number }\nexport const zero = { x: 0, y: 0 } as Point;\n" * 3
+    make_repository(tmp_path / "first", {"a.js": typed, "b.ts": typed, "c.ts": typed})
+    make_repository(tmp_path / "second", {"d.js": typed, "e.ts": typed, "own.py": python_source(4, 30)})
+    for name in ("first", "second"):
+        run_flow(str(tmp_path / "lake"), [str(tmp_path / name)], workers=1)
+    outcomes = outcomes_of(str(tmp_path / "lake"))
+    copy = "exact_duplicates: exact_duplicate"
+    assert [outcomes[f"first/{name}"] for name in ("a.js", "b.ts", "c.ts")] == ["syntax: syntax_error", "kept", copy]
+    assert [outcomes[f"second/{name}"] for name in ("d.js", "e.ts", "own.py")] == [copy, copy, "kept"]
+
+
 def _sources(folder: Path) -> list[str]:
     """Twenty folders, some 6 MB: many data files under small limits, with every kind of duplicate across them."""
     specs = []

@@ -6,27 +6,36 @@ import multiprocessing as mp
 import random
 import shutil
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from flow_tables import VERDICTS, postings_of, rows_of, shingles, similarity
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import edited, lake_of, python_source, settings_of
 
 from seed_platform.batches import add_batch, list_batches, pin_sources
 from seed_platform.engine.base import OnDeath, Result, Task
+from seed_platform.filters.near_duplicates import unique_pairs
 from seed_platform.indexes.near_duplicates import FOLDER, load
+from seed_platform.indexes.postings import reference
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import FILES
+from seed_platform.lake.storage import Storage
 from seed_platform.lineage.checks import Outcome
 from seed_platform.lineage.near_duplicate_checks import removals_are_verified
 from seed_platform.policy import Policy
 from seed_platform.steps.base import Context
 from seed_platform.steps.flow import NEAR_DUPLICATES, STEPS
 from seed_platform.steps.freshness import Flow, bring_up_to_date
-from seed_platform.steps.near_duplicates import find_near_duplicates
+from seed_platform.steps.near_duplicates import candidates, compaction, find_near_duplicates
+from seed_platform.steps.near_duplicates import index as index_stage
 from seed_platform.steps.near_duplicates.compaction import blocks
 from seed_platform.steps.read import limits_of
 
@@ -120,7 +129,7 @@ def test_over_many_batches_what_resembles_a_kept_document_of_any_earlier_one_is_
 
 def test_the_runs_of_many_batches_are_merged_and_no_more_are_kept_than_are_looked_into(lake_of_batches: str):
     lake = lake_of(settings_of(lake_of_batches))
-    merged = {path.rsplit("/", 1)[1].split("-")[0] for path in lake.storage.list(f"{FOLDER}/_merged")}
+    merged = {path.rsplit("/", 1)[1].split("-")[0] for path in lake.storage.list(f"{FOLDER}/_merged/files")}
     assert len(merged) == 2  # of the batches 1 to 4 and 5 to 6; the seventh is the last
     for index in load(lake, list_batches(lake)):
         assert set(lake.storage.list(f"{FOLDER}/{index.batch}")) == set(index.paths)
@@ -185,7 +194,7 @@ def test_killed_at_any_moment_the_step_goes_on_and_ends_with_the_same_rows(lake_
 
     def forget() -> None:
         key = list_batches(lake_of(settings_of(root)))[number].key
-        for folder in (f"{FOLDER}/{key}", f"{FOLDER}/_merged", "_scratch"):
+        for folder in (f"{FOLDER}/{key}", f"{FOLDER}/_merged/files", "_scratch"):
             shutil.rmtree(Path(root) / folder, ignore_errors=True)
 
     start().join()  # the first one waits for the fork server
@@ -238,3 +247,93 @@ def test_the_check_of_removals_recounts_them_and_notices_what_was_made_up(lake_o
     assert ask().numbers["below_threshold"] > 0
     rewrite(pl.when("keep").then("related_doc_id").otherwise(pl.lit("0" * 32)).alias("related_doc_id"))
     assert ask().numbers["related_not_kept"] > 0
+
+
+@pytest.mark.parametrize(("per_file", "per_shard"), [(1, 1 << 21), (1, 1), (1 << 21, 1)])
+def test_verdicts_are_the_same_whatever_the_ranges_and_the_pieces(
+    lake_of_batches: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_file: int, per_shard: int
+):
+    monkeypatch.setattr(compaction, "_PER_FILE", per_file)
+    monkeypatch.setattr(index_stage, "_PER_SHARD", per_shard)
+    for name in ("_PAIRS_AT_ONCE", "_COPIES_AT_ONCE", "_POSTINGS_AT_ONCE", "_ROWS_PER_STEP"):
+        monkeypatch.setattr(candidates, name, 3)
+    root = _copy(lake_of_batches, tmp_path)
+    before, postings = _near(root), postings_of(lake_of(settings_of(root)))
+    # Of few batches with many ranges each, or of one, runs are merged twice over.
+    for number in (1, 2, 4, 6):
+        _find(root, number)
+    assert _near(root).equals(before)
+    lake = lake_of(settings_of(root))
+    assert postings_of(lake) == postings
+    merged = lake.storage.list(f"{FOLDER}/_merged/files")
+    assert len(merged) == 2 if per_file > 1 else len(merged) > 1024
+    assert len(load(lake, list_batches(lake))[6].run) == (1 if per_shard > 1 else 256)
+
+
+def _written(folder: Path, shards: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], documents: int) -> list[str]:
+    """Files of candidates; each shard's pairs as (later, earlier) codes within, and rows and others across."""
+    for number, (within, rows, others) in enumerate(shards):
+        candidates.write_candidates(Storage(str(folder)), str(number), documents, np.unique(within), (rows, others))
+    return [str(number) for number in range(len(shards))]
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_candidates_of_all_shards_are_read_in_order_and_each_once(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+):
+    folder, documents = tmp_path_factory.mktemp("shards"), data.draw(st.integers(0, 12))
+    row = st.integers(0, max(documents - 1, 0))
+    pairs = st.sets(st.tuples(row, row), max_size=20 if documents else 0)
+    shards, expected = [], set()
+    for within, across in data.draw(st.lists(st.tuples(pairs, pairs), min_size=1, max_size=5)):
+        codes = np.array([later << 32 | earlier for later, earlier in within], dtype=np.uint64)
+        ordered = np.array(sorted(across), dtype=np.int64).reshape(-1, 2)
+        shards.append((codes, ordered[:, 0], reference(2, ordered[:, 1])))
+        expected |= {(later, 3 << 32 | earlier) for later, earlier in within}
+        expected |= {(later, 2 << 32 | earlier) for later, earlier in across}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_COPIES_AT_ONCE", "_ROWS_PER_STEP"):
+            patch.setattr(candidates, name, data.draw(st.integers(1, 9)))
+        paths = _written(folder, shards, documents)
+        rows, others = candidates.read_candidates(SimpleNamespace(storage=Storage(str(folder)), arrival=3), paths)
+    assert list(zip(rows.tolist(), others.tolist(), strict=True)) == sorted(expected)
+
+
+def test_candidates_take_the_memory_of_the_pairs_and_not_of_their_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    documents = 1 << 14
+    monkeypatch.setattr(candidates, "_COPIES_AT_ONCE", 1 << 13)
+    monkeypatch.setattr(candidates, "_ROWS_PER_STEP", 1 << 6)
+    later = np.repeat(np.arange(documents), 4)
+    codes = (later.astype(np.uint64) << np.uint64(32)) + np.tile(np.arange(4, dtype=np.uint64), documents)
+    across = np.arange(documents), reference(2, np.arange(documents))
+    paths = _written(tmp_path, [(codes, *across)] * 16, documents)
+    tracemalloc.start()
+    try:
+        rows, _ = candidates.read_candidates(SimpleNamespace(storage=Storage(str(tmp_path)), arrival=3), paths)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(rows) == 5 * documents
+    assert peak < 2 * 16 * len(rows)
+
+
+def test_pairs_that_keep_coming_are_held_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(candidates, "_PAIRS_AT_ONCE", 1 << 10)
+    mine = np.sort(np.random.default_rng(1).integers(0, 1 << 20, 1 << 14)), np.arange(1 << 14, dtype=np.uint64)
+    tracemalloc.start()
+    try:
+        rows, others = candidates._merged(
+            (tuple(each.copy() for each in mine) for _ in range(200)),
+            lambda held: unique_pairs(*candidates._joined(held)),
+            lambda pairs: len(pairs[0]),
+            candidates._NO_PAIRS,
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (rows == mine[0]).all()
+    assert (others == mine[1]).all()
+    assert peak < 20 * 16 * len(rows)

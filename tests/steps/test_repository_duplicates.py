@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
-from flow_tables import REPOSITORY_VERDICTS, VERDICTS, contents_of, rows_of, work_on
+from flow_tables import REPOSITORY_VERDICTS, VERDICTS, contents_of, outcomes_of, rows_of, work_on
 from repository_world import FATES, FIRST, SECOND, add, make, world
 from support import git, lake_of, make_repository, python_source, run_flow, settings_of
 
@@ -233,6 +234,19 @@ def test_a_few_shared_files_make_no_copy_and_neither_does_one_large_one(tmp_path
     assert near["script"]["score"] == 1.0
 
 
+def test_a_content_in_another_language_than_in_the_kept_repository_goes_on(tmp_path: Path):
+    """TypeScript under a JavaScript name is dropped for its syntax; the fork that names it rightly has what is left."""
+    root, typed = str(tmp_path / "lake"), "export function norm(x: number, y: number): number {\n  return x * y;\n}\n"
+    make_repository(tmp_path / "kept", {**_sized(range(9)), "norm.js": typed, "again.md": "# Norm\n"})
+    make_repository(tmp_path / "renamed", {**_sized(range(9)), "norm.ts": typed, "twice.md": "# Norm\n"})
+    run_flow(root, [str(tmp_path / name) for name in ("kept", "renamed")], workers=1)
+    outcomes = outcomes_of(root)
+    assert _fates(lake_of(settings_of(root)))["renamed"] == "near_duplicates of kept"
+    assert outcomes["kept/norm.js"] == "syntax: syntax_error"
+    assert outcomes["renamed/norm.ts"] == "kept"
+    assert outcomes["renamed/twice.md"] == outcomes["renamed/f0.py"] == "repository_duplicates: repository_duplicate"
+
+
 def test_recency_and_the_number_of_commits_come_from_git_unless_the_metadata_says_otherwise(tmp_path: Path):
     root = str(tmp_path / "lake")
     for name in ("long", "short"):
@@ -318,6 +332,26 @@ def test_random_repositories_end_as_the_rule_in_plain_python_says(
     expected = {name: other for name, other in _expected(batches, policy).items() if other is not None}
     assert 10 < len(expected) < 40
     assert found == expected
+
+
+def test_among_many_copies_nothing_is_looked_up_where_nothing_can_be_found():
+    """All that the first copies have is counted; asking for the crowded contents too would be pairs times contents."""
+    copies, contents = 100, 20
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TEMP TABLE mine AS SELECT copy AS mine, CASE WHEN number = 0 THEN 'own ' || copy "
+            "ELSE 'common ' || number END AS content, 1000::BIGINT AS bytes, 1::BIGINT AS files "
+            f"FROM range({copies}) copies(copy), range({contents}) numbers(number)"
+        )
+        connection.execute(repository_near_duplicates._TOTALS)
+        connection.execute("CREATE TEMP TABLE before (arrival BIGINT, other BIGINT, content VARCHAR)")
+        repository_near_duplicates._pairs(connection, 1)
+        compared = repository_near_duplicates._decide(connection, 1, RepositoryDuplicatesPolicy())
+        pairs = repository_near_duplicates._counted(connection, "close")
+        asked = connection.execute("SELECT count(*) FROM asked").fetchone()
+    assert pairs.height > 64 * (copies - 65)
+    assert asked == (0,)
+    assert compared.filter(~pl.col("keep")).select("mine", "other").rows() == [(copy, 0) for copy in range(1, copies)]
 
 
 def test_the_worlds_batches_are_what_the_fates_are_about():

@@ -11,7 +11,12 @@ Each task leaves one file, so a killed step goes on where it was. An index file 
 again from the tables, and the step repeated.
 """
 
-from seed_platform.filters.near_duplicates import VERSION
-from seed_platform.steps.near_duplicates.step import REQUIRES, find_near_duplicates
+from seed_platform.filters import near_duplicates as rule
+from seed_platform.steps.near_duplicates import index
+from seed_platform.steps.near_duplicates.step import find_near_duplicates
+from seed_platform.steps.near_duplicates.subject import SOURCE_FILES, WEB_PAGES
 
-__all__ = ["REQUIRES", "VERSION", "find_near_duplicates"]
+VERSION = f"{rule.VERSION}.{index.VERSION}"
+"""Of the verdicts, and of the index that other batches are compared with."""
+
+__all__ = ["SOURCE_FILES", "VERSION", "WEB_PAGES", "find_near_duplicates"]

@@ -15,8 +15,8 @@ import numpy as np
 
 from seed_platform.indexes.arrays import ArrayFile, DamagedIndexError
 from seed_platform.indexes.near_duplicates import FOLDER, BatchIndex
-from seed_platform.indexes.postings import PARTITIONS, sort
-from seed_platform.indexes.runs import RunFile, read_run, write_run
+from seed_platform.indexes.postings import sort
+from seed_platform.indexes.runs import RunFile, overlapping, read_run, write_run
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.storage import Storage
 from seed_platform.progress import track
@@ -25,22 +25,25 @@ from seed_platform.steps.near_duplicates.index import digest, run_path
 
 Run = tuple[RunFile, ...]
 
-_MERGED = f"{FOLDER}/_merged"
 _PER_FILE = 1 << 21
+"""Postings of a merged file, about: what a merge holds, and what a lookup may read of it, do not grow with the lake."""
 
 
-def compacted(context: Context, indexes: Sequence[BatchIndex], before: int) -> list[Run]:
-    """Few runs that hold the postings of all `indexes`, which arrived before number `before`; merges what has to be."""
-    storage = context.lake.storage
+def compacted(context: Context, kind: str, indexes: Sequence[BatchIndex], before: int) -> list[Run]:
+    """Few runs that hold the postings of all `indexes`, which arrived before number `before`; merges what has to be.
+
+    `kind` is that of the documents: what is merged of files is not mixed with what is merged of pages.
+    """
+    storage, merged = context.lake.storage, f"{FOLDER}/_merged/{kind}"
     runs: list[Run] = []
     for low, high in blocks(before - 1):
         members = _members(indexes, low, high)
         if len(members) == 1:
             runs.append(members[0].run)
         elif members:
-            runs.append(_merged(context, indexes, low, high))
+            runs.append(_merged(context, merged, indexes, low, high))
     needed = {file.path for run in runs for file in run}
-    for path in storage.list(_MERGED):
+    for path in storage.list(merged):
         if path not in needed:
             storage.remove(path)
     return runs
@@ -59,46 +62,52 @@ def _members(indexes: Sequence[BatchIndex], low: int, high: int) -> list[BatchIn
     return [index for index in indexes if low <= index.arrival <= high]
 
 
-def _files(members: Sequence[BatchIndex]) -> Run:
+def _files(folder: str, members: Sequence[BatchIndex]) -> Run:
     """What the merged run of several batches consists of, whether it is there or not; `rows` are of all its files."""
     rows = sum(file.rows for index in members for file in index.run)
-    shards = min(1 << (max(1, -(-rows // _PER_FILE)) - 1).bit_length(), PARTITIONS)
-    stem = f"{_MERGED}/{digest([file.path for index in members for file in index.run])}"
+    shards = 1 << (max(1, -(-rows // _PER_FILE)) - 1).bit_length()
+    stem = f"{folder}/{digest([file.path for index in members for file in index.run])}"
     return tuple(RunFile(run_path(stem, shard, shards), shard, shards, rows) for shard in range(shards))
 
 
 @dataclass(frozen=True, slots=True)
 class _MergeTask:
     lake: Lake
-    pieces: tuple[Run, ...]
+    pieces: tuple[RunFile, ...]
     file: RunFile
 
 
-def _merged(context: Context, indexes: Sequence[BatchIndex], low: int, high: int) -> Run:
-    files = _files(_members(indexes, low, high))
+def _merged(context: Context, folder: str, indexes: Sequence[BatchIndex], low: int, high: int) -> Run:
+    files = _files(folder, _members(indexes, low, high))
     storage = context.lake.storage
     missing = [file for file in files if not _is_there(storage, file)]
     if missing:
-        pieces = tuple(_pieces(storage, indexes, low, high))
-        tasks = [_MergeTask(context.lake, pieces, file) for file in missing]
+        pieces = list(_pieces(storage, folder, indexes, low, high))
+        # Each task names what it reads only: all files of all pieces in every task would be a square.
+        tasks = [_MergeTask(context.lake, tuple(_overlapping(pieces, file)), file) for file in missing]
         with track(f"merging batches {low} to {high}", len(tasks)) as progress:
             for _ in context.engine.run(_merge, tasks):
                 progress.advance()
     return files
 
 
-def _pieces(storage: Storage, indexes: Sequence[BatchIndex], low: int, high: int) -> Iterator[Run]:
+def _overlapping(pieces: Sequence[Run], file: RunFile) -> Iterator[RunFile]:
+    for run in pieces:
+        yield from overlapping(run, file.shard, file.shards)
+
+
+def _pieces(storage: Storage, folder: str, indexes: Sequence[BatchIndex], low: int, high: int) -> Iterator[Run]:
     """Runs that hold a range between them, in order of arrival: halves that are merged already, or what they are of."""
     middle = (low + high) // 2
     for first, last in ((low, middle), (middle + 1, high)):
         members = _members(indexes, first, last)
-        files = _files(members)
+        files = _files(folder, members)
         if len(members) == 1:
             yield members[0].run
         elif members and all(_is_there(storage, file) for file in files):
             yield files
         elif members:
-            yield from _pieces(storage, indexes, first, last)
+            yield from _pieces(storage, folder, indexes, first, last)
 
 
 def _is_there(storage: Storage, file: RunFile) -> bool:
@@ -111,12 +120,7 @@ def _is_there(storage: Storage, file: RunFile) -> bool:
 
 def _merge(task: _MergeTask) -> None:
     storage, file = task.lake.storage, task.file
-    found = [
-        read_run(storage, each, file.shard, file.shards)
-        for run in task.pieces
-        for each in run
-        if each.overlaps(file.shard, file.shards)
-    ]
+    found = [read_run(storage, each, file.shard, file.shards) for each in task.pieces]
     keys = np.concatenate([np.empty(0, dtype=np.uint64), *(keys for keys, _ in found)])
     references = np.concatenate([np.empty(0, dtype=np.uint64), *(references for _, references in found)])
     # Pieces come in order of arrival, and sorting leaves equal keys in the order given.

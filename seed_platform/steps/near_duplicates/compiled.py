@@ -30,7 +30,7 @@ def _load() -> None:
     components(numbers, numbers, 1)
     dropped = np.zeros(1, dtype=np.bool_)
     decide(numbers, references[:1], numbers - 1, numbers, numbers, signed.bounds, signed.sets, 0.5, dropped)
-    copy_ranges(text, numbers, numbers, 1, np.empty(0, dtype=np.uint8), 0)
+    copy_ranges(text.copy(), numbers, numbers, 1, np.empty(0, dtype=np.uint8), 0)
 
 
 _load()

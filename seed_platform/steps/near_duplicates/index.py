@@ -22,13 +22,14 @@ from seed_platform.indexes.near_duplicates import FOLDER, segments_of
 from seed_platform.indexes.postings import PARTITIONS, Keys, Numbers, partition, reference, sort
 from seed_platform.indexes.runs import RunFile, write_run
 from seed_platform.lake.lake import Lake, Part
-from seed_platform.lake.schemas import FILES
+from seed_platform.lake.schemas import Table
 from seed_platform.policy import NearDuplicatesPolicy
 from seed_platform.progress import track
 from seed_platform.steps.base import Context
 from seed_platform.steps.judge import VerdictParts, overlapping, passing_in, verdict_parts
+from seed_platform.steps.near_duplicates.subject import Subject
 
-VERSION = "1"
+VERSION = "2"
 """Of what a segment holds for the same files."""
 
 _PER_SHARD = 1 << 21
@@ -39,54 +40,64 @@ _ID_BYTES = 16
 @dataclass(frozen=True, slots=True)
 class _SegmentTask:
     lake: Lake
+    documents: Table
+    batch: str
     part: Part
     required: VerdictParts
     policy: NearDuplicatesPolicy
-    path: str
 
 
-def make_segments(context: Context, batch: Batch, requires: tuple[str, ...]) -> tuple[Segment, ...]:
-    """A segment for each data file of `files`, with the documents that every filter in `requires` keeps.
+def make_segments(context: Context, subject: Subject, batch: Batch, requires: tuple[str, ...]) -> tuple[Segment, ...]:
+    """A segment for each data file of the documents, with the documents that every filter in `requires` keeps.
 
     If none is required, with all that have a text.
     """
-    lake, policy = context.lake, context.policy.near_duplicates
-    required = verdict_parts(lake, batch.key, requires)
-    tasks = []
-    for part in lake.parts(FILES, batch=batch.key):
-        mine = overlapping(required, part.first, part.last)
-        tasks.append(
-            _SegmentTask(lake, part, mine, policy, f"{FOLDER}/{batch.key}/{_name(part, mine, policy)}.segment")
-        )
-    rows: dict[str, int] = {}
+    lake, policy = context.lake, subject.policy(context.policy)
+    required = verdict_parts(lake, batch.key, requires, subject.kind)
+    tasks = [
+        _SegmentTask(lake, subject.documents, batch.key, part, overlapping(required, part.first, part.last), policy)
+        for part in lake.parts(subject.documents, batch=batch.key)
+    ]
+    made: dict[str, tuple[str, int]] = {}
     with track(f"signatures {batch.key}", sum(task.part.rows for task in tasks)) as progress:
-        for task, count in context.engine.run(_make_segment, tasks):
-            rows[task.path] = count
+        for task, segment in context.engine.run(_make_segment, tasks):
+            made[task.part.path] = segment
             progress.advance(task.part.rows)
-    return segments_of(batch.arrival, [(task.path, rows[task.path]) for task in tasks])
+    return segments_of(batch.arrival, [made[task.part.path] for task in tasks])
 
 
-def _name(part: Part, required: VerdictParts, policy: NearDuplicatesPolicy) -> str:
-    """Of all that the segment depends on; data files have names of their own and never change."""
-    parameters = [VERSION, part.path, policy.shingle_words, policy.permutations, policy.rows, policy.seed]
-    return digest([*parameters, *(each.path for _, parts in required for each in parts)])
+def segments_of_all(lake: Lake, subject: Subject, batch: Batch, policy: NearDuplicatesPolicy) -> list[str]:
+    """The paths of the segments that `make_segments` makes of a batch of which it takes all documents."""
+    return [_path(batch.key, part, None, policy) for part in lake.parts(subject.documents, batch=batch.key)]
 
 
-def _make_segment(task: _SegmentTask) -> int:
-    try:
-        with ArrayFile(task.lake.storage, task.path) as known:
-            known.verify()
-            return known.rows("ordinal")
-    except DamagedIndexError:
-        pass  # not there yet, or not whole
+def _path(batch: str, part: Part, wanted: Numbers | None, policy: NearDuplicatesPolicy) -> str:
+    """Named after all that the segment depends on: data files have names of their own and never change.
+
+    Which documents pass is part of it, and not where their verdicts are: these are written anew to say the same.
+    """
+    passing = "all" if wanted is None else hashlib.blake2b(wanted.tobytes()).hexdigest()
+    parameters = [VERSION, part.path, policy.shingle_words, policy.permutations, policy.rows, policy.seed, passing]
+    return f"{FOLDER}/{batch}/{digest(parameters)}.segment"
+
+
+def _make_segment(task: _SegmentTask) -> tuple[str, int]:
+    """Its path and how many documents it has."""
     policy = task.policy
-    permutation = permutations(policy.permutations, policy.seed)
     passed = passing_in(task.lake, task.required, task.part.first, task.part.last)
     wanted = None if passed is None else passed.to_numpy()
+    path = _path(task.batch, task.part, wanted, policy)
+    try:
+        with ArrayFile(task.lake.storage, path) as known:
+            known.verify()
+            return path, known.rows("ordinal")
+    except DamagedIndexError:
+        pass  # not there yet, or not whole
+    permutation = permutations(policy.permutations, policy.seed)
     signed: list[Signed] = []
     facts: list[tuple[Array, Array, Array]] = []
     columns = ["ordinal", "doc_id", "bytes", "content"]
-    for group in task.lake.read_arrow(FILES, task.part, columns, ordinals=wanted):
+    for group in task.lake.read_arrow(task.documents, task.part, columns, ordinals=wanted):
         ordinals = group.column("ordinal").to_numpy()
         has_text = group.column("content").is_valid().to_numpy()
         chosen = np.flatnonzero(has_text if wanted is None else np.isin(ordinals, wanted, assume_unique=True))
@@ -97,8 +108,8 @@ def _make_segment(task: _SegmentTask) -> int:
             sizes = group.column("bytes").to_numpy()[chosen]
             facts.append((ordinals[chosen], np.frombuffer(ids, dtype=np.uint8).reshape(-1, _ID_BYTES), sizes))
     arrays = _segment_arrays(signed, facts, policy)
-    write_arrays(task.lake.storage, task.path, arrays)
-    return len(arrays["ordinal"])
+    write_arrays(task.lake.storage, path, arrays)
+    return path, len(arrays["ordinal"])
 
 
 def _text_buffer(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], Numbers]:

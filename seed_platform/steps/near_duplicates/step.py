@@ -5,6 +5,7 @@ What belongs here: order and publication. What does not: the stages before verdi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,85 +20,106 @@ from seed_platform.errors import WorkError
 from seed_platform.filters.near_duplicates import VERSION, Nearest
 from seed_platform.indexes.arrays import ArrayFile, DamagedIndexError
 from seed_platform.indexes.documents import Places, Segment
-from seed_platform.indexes.near_duplicates import BatchIndex, load, publish
+from seed_platform.indexes.near_duplicates import FOLDER, BatchIndex, load, publish
 from seed_platform.indexes.postings import ROW_BITS
 from seed_platform.lake.lake import Part
-from seed_platform.lake.schemas import verdicts
+from seed_platform.lake.schemas import Table
 from seed_platform.progress import track
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.judge import check_conservation, count, stamp
 from seed_platform.steps.near_duplicates.candidates import find_candidates
 from seed_platform.steps.near_duplicates.compaction import compacted
 from seed_platform.steps.near_duplicates.decisions import decide_pairs
-from seed_platform.steps.near_duplicates.index import digest, make_run, make_segments, shards_for
+from seed_platform.steps.near_duplicates.index import VERSION as INDEX_VERSION
+from seed_platform.steps.near_duplicates.index import digest, make_run, make_segments, segments_of_all, shards_for
+from seed_platform.steps.near_duplicates.subject import NAME, SOURCE_FILES, Subject
 from seed_platform.steps.near_duplicates.work import Work, load_work
 
-REQUIRES = ("rules", "repository_duplicates", "exact_duplicates", "syntax")
-# Syntax comes first, other than in the paper: else a broken old release of a file would be the one kept of it, and then
-# be dropped for its syntax, and no copy would be left.
-_NAME = "near_duplicates"
-_REPAIRS = 100
+_REPAIRS = 3
 _ROWS_PER_TASK = 1 << 14
 
 
-def find_near_duplicates(context: Context, batch: Batch, earlier: Sequence[Batch]) -> Report:
+def find_near_duplicates(
+    context: Context, batch: Batch, earlier: Sequence[Batch], subject: Subject = SOURCE_FILES
+) -> Report:
     """Judge one batch against itself, the `earlier` batches and all reference sets; publish its verdicts and its index.
 
     Raises:
         WorkError: index files keep being damaged.
     """
-    references = list_batches(context.lake, kind=REFERENCES)
+    references = list_batches(context.lake, kind=REFERENCES) if subject.references else []
+    damaged: Counter[str] = Counter()
     damage: DamagedIndexError | None = None
-    for _ in range(_REPAIRS):
+    while damage is None or damaged[damage.path] <= _REPAIRS:
         try:
             if damage is not None:
-                # The damaged file may be a result of an earlier attempt at this batch.
-                context.lake.storage.drop_scratch(_scratch_of(batch))
-                _repair(context, [*earlier, *references], damage)
+                _repair(context, subject, batch, [*earlier, *references], damage, again=damaged[damage.path] > 1)
             for each in references:
-                _index_reference(context, each)
-            return _find(context, batch, earlier, references)
+                _index_reference(context, subject, each)
+            return _find(context, subject, batch, earlier, references)
         except DamagedIndexError as found:  # in the middle of a repair as well
             damage = found
-    raise WorkError(f"index files of {context.lake.root} keep being damaged: check the disk")
+            damaged[damage.path] += 1
+    raise WorkError(f"{damage} again and again: check the disk of {context.lake.root}")
 
 
-def _index_reference(context: Context, batch: Batch) -> None:
+def _index_reference(context: Context, subject: Subject, batch: Batch) -> None:
     """Bring the index of a reference set up to date: all of its documents count, none is judged."""
-    segments = make_segments(context, batch, ())
     (known,) = load(context.lake, [batch])
-    if known.segments != segments or not known.run:
-        shards = shards_for(sum(segment.rows for segment in segments), context.policy.near_duplicates.bands, 1)
-        run = make_run(context, batch, segments, np.empty(0, dtype=np.int64), shards)
-        publish(context.lake, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
+    policy = subject.policy(context.policy)
+    wanted = segments_of_all(context.lake, subject, batch, policy)
+    if known.run and [segment.path for segment in known.segments] == wanted:
+        return
+    segments = make_segments(context, subject, batch, ())
+    shards = shards_for(sum(segment.rows for segment in segments), policy.bands, 1)
+    run = make_run(context, batch, segments, np.empty(0, dtype=np.int64), shards)
+    publish(context.lake, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
 
 
-def _repair(context: Context, others: Sequence[Batch], damage: DamagedIndexError) -> None:
-    """Make a damaged index file of another batch again; one of this batch is made again as the step is repeated."""
+def _repair(
+    context: Context,
+    subject: Subject,
+    batch: Batch,
+    others: Sequence[Batch],
+    damage: DamagedIndexError,
+    *,
+    again: bool,
+) -> None:
+    """Make a damaged index file of another batch again; one of this batch is made again as the step is repeated.
+
+    Of a file on S3 this machine's copy may be damaged: it is fetched anew, and the file made again the second time.
+    """
     lake = context.lake
+    if not damage.path.startswith(f"{FOLDER}/"):  # a result that an earlier attempt at this batch left
+        lake.storage.drop_scratch(_scratch_of(batch))
+        return
+    if lake.storage.drop_copy(damage.path) and not again:
+        return
     lake.storage.remove(damage.path)
     for each, index in zip(others, load(lake, others), strict=True):
         if damage.path not in index.paths:
             continue
         dropped = np.empty(0, dtype=np.int64)
         if each.kind == REFERENCES:
-            segments = make_segments(context, each, ())
+            segments = make_segments(context, subject, each, ())
         else:
-            segments = make_segments(context, each, REQUIRES)
-            judged = lake.column(verdicts("files", _NAME), ["ordinal", "keep"], batch=each.key).sort("ordinal")
+            segments = make_segments(context, subject, each, subject.requires)
+            judged = lake.column(subject.table, ["ordinal", "keep"], batch=each.key).sort("ordinal")
             dropped = np.flatnonzero(~judged["keep"].to_numpy())
         run = make_run(context, each, segments, dropped, len(index.run))
         if BatchIndex(each.key, each.arrival, segments, run).paths != index.paths:
             raise WorkError(f"the index of batch {each.key} cannot be made again: its tables have changed since")
 
 
-def _find(context: Context, batch: Batch, earlier: Sequence[Batch], references: Sequence[Batch]) -> Report:
-    lake, policy = context.lake, context.policy.near_duplicates
-    segments = make_segments(context, batch, REQUIRES)
+def _find(
+    context: Context, subject: Subject, batch: Batch, earlier: Sequence[Batch], references: Sequence[Batch]
+) -> Report:
+    lake, policy = context.lake, subject.policy(context.policy)
+    segments = make_segments(context, subject, batch, subject.requires)
     before, against = load(lake, earlier), load(lake, references)
-    runs = [*(index.run for index in against), *compacted(context, before, batch.arrival)]
+    runs = [*(index.run for index in against), *compacted(context, subject.kind, before, batch.arrival)]
     files = [path for index in (*against, *before) for path in index.paths]
-    made_of = [VERSION, policy.digest(), *(segment.path for segment in segments), *files]
+    made_of = [VERSION, INDEX_VERSION, policy.digest(), *(segment.path for segment in segments), *files]
     scratch = lake.storage.scratch(_scratch_of(batch)) / digest(made_of)
     scratch.mkdir(exist_ok=True)
     arrivals = tuple(each.arrival for each in references)
@@ -108,22 +130,23 @@ def _find(context: Context, batch: Batch, earlier: Sequence[Batch], references: 
     shards = shards_for(documents, policy.bands, context.engine.workers)
     candidates = find_candidates(context, batch, work, documents, shards)
     nearest, verified = decide_pairs(context, batch, work, documents, candidates)
-    report, parts = _judge(context, batch, work, nearest)
+    report, parts = _judge(context, subject, batch, work, nearest)
     report.figures["pairs_verified"] = verified
     run = make_run(context, batch, segments, nearest.row[nearest.dropped], shards)
-    lake.publish(verdicts("files", _NAME), parts, context.commit, batch=batch.key)
+    lake.publish(subject.table, parts, context.commit, batch=batch.key)
     publish(lake, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
     lake.storage.drop_scratch(_scratch_of(batch))
     return report
 
 
 def _scratch_of(batch: Batch) -> str:
-    return f"{_NAME}-{batch.key}"
+    return f"{NAME}-{batch.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class _VerdictTask:
     work: Path
+    table: Table
     batch: str
     segments: tuple[Segment, ...]
     nearest: Nearest
@@ -133,9 +156,11 @@ class _VerdictTask:
         return sum(segment.rows for segment in self.segments)
 
 
-def _judge(context: Context, batch: Batch, work: Work, nearest: Nearest) -> tuple[Report, list[Part]]:
-    report = Report(step=verdicts("files", _NAME).name, batch=batch.key)
-    tasks = [_VerdictTask(work.path, batch.key, each, _of(each, nearest)) for each in _grouped(work.segments)]
+def _judge(context: Context, subject: Subject, batch: Batch, work: Work, nearest: Nearest) -> tuple[Report, list[Part]]:
+    report = Report(step=subject.table.name, batch=batch.key)
+    tasks = [
+        _VerdictTask(work.path, subject.table, batch.key, each, _of(each, nearest)) for each in _grouped(work.segments)
+    ]
     written: list[Part] = []
     with track(f"verdicts {batch.key}", sum(task.rows for task in tasks)) as progress:
         for task, (parts, told) in context.engine.run(_judge_segments, tasks):
@@ -182,7 +207,7 @@ def _judge_segments(task: _VerdictTask) -> tuple[list[Part], Report]:
     keep, places = np.ones(task.rows, dtype=np.bool_), np.full(task.rows, -1)
     keep[nearest.row - first], places[nearest.row - first] = ~nearest.dropped, np.arange(len(nearest))
     report = Report(step="", batch=task.batch)
-    with work.lake.writer(verdicts("files", _NAME), batch=task.batch) as writer:
+    with work.lake.writer(task.table, batch=task.batch) as writer:
         for segment in task.segments:
             with ArrayFile(work.lake.storage, segment.path) as file:
                 ordinals, ids, sizes = file.read("ordinal"), file.read("doc_id"), file.read("size")
@@ -190,7 +215,7 @@ def _judge_segments(task: _VerdictTask) -> tuple[list[Part], Report]:
             identities = pa.table({"ordinal": ordinals, "doc_id": _hex(ids), "keep": keep[mine]})
             found = compared.take(pa.array(places[mine], mask=places[mine] < 0))
             judged = pl.DataFrame(identities).hstack(pl.DataFrame(found))
-            check_conservation(_NAME, pl.Series(ordinals), judged)
+            check_conservation(NAME, pl.Series(ordinals), judged)
             count(report, judged, pl.Series(sizes))
             if judged.height:
                 writer.write(stamp(judged, VERSION, work.run_id))

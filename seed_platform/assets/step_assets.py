@@ -1,0 +1,62 @@
+"""An asset for a step: the same few lines for each, with the checks that are asked of what it published.
+
+What belongs here: making assets, and their keys. What does not: which there are (`github.py`, `web.py`).
+"""
+
+import dagster as dg
+
+from seed_platform.assets.execution import Check, run_check, run_step
+from seed_platform.assets.resources import EngineResource, LakeResource
+from seed_platform.automation.conditions import when_outstanding
+from seed_platform.automation.partitions import PARTITIONS
+from seed_platform.lineage.checks import Outcome
+from seed_platform.steps.base import Step
+from seed_platform.steps.flow import READ
+from seed_platform.steps.lines import line_with
+
+OWNERS = ["team:data"]
+FILES = dg.AssetKey(["github", "files"])
+REPOSITORIES = dg.AssetKey(["github", "repositories"])
+
+
+def key_of(step: Step) -> dg.AssetKey:
+    """The asset of a step: as the table, except that files live under their source."""
+    return FILES if step is READ else dg.AssetKey(step.name.split("/"))
+
+
+def check_result(name: str, outcome: Outcome) -> dg.AssetCheckResult:
+    """The outcome of a check, for Dagster."""
+    return dg.AssetCheckResult(passed=outcome.passed, check_name=name, metadata=dict(outcome.numbers))
+
+
+def _inputs(step: Step) -> list[dg.AssetDep]:
+    """What a step reads, as assets: reading makes two, and only what is about repositories looks at the first."""
+    about_repositories = "repositor" in step.name
+    read = [FILES, REPOSITORIES] if about_repositories else [FILES]
+    others = [dg.AssetKey(name.split("/")) for name in step.inputs if name != READ.name]
+    models = [dg.AssetKey(["models", name]) for name in step.models]
+    return [dg.AssetDep(key) for key in (*(read if READ.name in step.inputs else []), *others, *models)]
+
+
+def step_asset(step: Step, *, group: str, kind: str, asked: dict[str, Check]) -> dg.AssetsDefinition:
+    """An asset that runs `step` and then asks the checks `asked`, by name, of what was published."""
+
+    @dg.asset(
+        key=key_of(step),
+        deps=_inputs(step),
+        partitions_def=PARTITIONS[line_with(step).kind],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=when_outstanding(),
+        check_specs=[dg.AssetCheckSpec(name, asset=key_of(step), blocking=True) for name in asked],
+        group_name=group,
+        kinds={kind, "deltalake"},
+        owners=OWNERS,
+        code_version=step.version,
+        description=step.described,
+    )
+    def run(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        run_step(context, lake, engine, step)
+        outcomes = {name: run_check(context, lake, engine, step, check) for name, check in asked.items()}
+        return dg.MaterializeResult(check_results=[check_result(name, outcome) for name, outcome in outcomes.items()])
+
+    return run

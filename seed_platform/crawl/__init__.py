@@ -1,0 +1,1 @@
+"""Reading crawls: WARC files in, HTML pages and named refusals out."""
