@@ -10,15 +10,19 @@ PRIOR: dict[str, dict[str, float]] = {
     "documentation": {
         "bias": 0.4, "host:docs": 3.0, "path:docs": 2.2, "title:docs": 1.6, "url:versioned": 1.6, "says:docs": 1.6,
         "tags:dl": 1.0, "text:code_share": 1.0, "text:inline_code": 1.5, "text:calls": 1.0, "tags:code": 0.8,
-        "tags:pre": 0.6, "text:headings": 0.4, "text:first_person": -1.2, "text:dates": -0.6, "text:questions": -0.6,
+        "tags:pre": 0.6, "text:headings": 0.4, "text:first_person": -1.2, "text:dates": -0.6,
+        "text:questions": -0.6,
     },
     "tutorial_or_blog": {
-        "bias": 0.6, "host:blog": 3.0, "path:blog": 2.2, "path:tutorial": 1.8, "title:tutorial": 1.4, "title:blog": 0.8,
+        "bias": 0.6, "host:blog": 3.0, "path:blog": 2.2,
+        "path:tutorial": 1.8, "title:tutorial": 1.4, "title:blog": 0.8,
         "url:dated": 1.0, "url:dated_by_month": 1.0, "url:slug": 0.6, "says:blog": 1.6, "says:tutorial": 1.6,
-        "text:first_person": 1.4, "text:second_person": 0.8, "text:code_share": 0.6, "tags:time": 0.3, "text:length": 0.4,
+        "text:first_person": 1.4, "text:second_person": 0.8,
+        "text:code_share": 0.6, "tags:time": 0.3, "text:length": 0.4,
     },
     "forum": {
-        "bias": -0.6, "host:forum": 3.2, "path:forum": 3.0, "title:forum": 1.6, "says:forum": 2.2, "tags:blockquote": 0.6,
+        "bias": -0.6, "host:forum": 3.2, "path:forum": 3.0, "title:forum": 1.6, "says:forum": 2.2,
+        "tags:blockquote": 0.6,
         "text:first_person": 0.8, "text:questions": 0.8, "text:dates": 0.8, "says:answers": 0.3, "url:numbered": 0.4,
         "text:headings": -0.8,
     },

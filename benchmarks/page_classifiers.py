@@ -24,6 +24,8 @@ import numpy.typing as npt
 import polars as pl
 from page_category_prior import PRIOR
 
+from seed_platform.crawl.warc import CrawlLimits, Refusal, read_captures
+from seed_platform.extraction import extract
 from seed_platform.pages import categories as package
 from seed_platform.pages.categories import CATEGORIES, WEIGHTS_FILE, Weights
 from seed_platform.pages.features import NAMES, features, prose_language
@@ -51,9 +53,6 @@ def read(folder: Path, target: Path) -> None:
 
 
 def _pages(folder: Path) -> Iterator[dict[str, object]]:
-    from seed_platform.crawl.warc import CrawlLimits, Refusal, read_captures
-    from seed_platform.extraction import extract
-
     labels = pl.read_parquet(folder / "labels.parquet")
     for name in labels["warc_file"].unique().sort():
         by_offset = {row["offset"]: row for row in labels.filter(pl.col("warc_file") == name).iter_rows(named=True)}
@@ -66,7 +65,8 @@ def _pages(folder: Path) -> Iterator[dict[str, object]]:
                 yield {
                     "doc_id": capture.record_id, "url": capture.url, "title": found.title, "text": found.text,
                     "counts": json.dumps(found.counts), "explicit": found.explicit,
-                    "category": ALIASES.get(label["category"], label["category"]), "code_related": label["code_related"],
+                    "category": ALIASES.get(label["category"], label["category"]),
+                    "code_blocks": found.code_blocks, "code_related": label["code_related"],
                 }  # fmt: skip
 
 
@@ -145,9 +145,8 @@ def train_categories(path: Path) -> None:
     _, x, truth, hosts = labelled(path)
     weights = fit(x, truth, importances(hosts, truth))
     (Path(package.__file__).parent / WEIGHTS_FILE).write_text(weights.as_json(), encoding="utf-8")
-    print(
-        f"{len(truth)} pages of {len(set(hosts))} hosts; right on {(weights.probabilities(x).argmax(axis=1) == truth).mean():.3f}"
-    )
+    right = (weights.probabilities(x).argmax(axis=1) == truth).mean()
+    print(f"{len(truth)} pages of {len(set(hosts))} hosts; right on {right:.3f} of what it was trained on")
 
 
 def measure_relevance(path: Path) -> None:
@@ -182,9 +181,8 @@ def _speed(name: str, work: object, texts: list[str]) -> None:
     work()  # type: ignore[operator]
     spent = time.process_time() - start
     size = sum(len(text.encode()) for text in texts)
-    print(
-        f"{name}: {len(texts) / spent:,.0f} pages/CPU-s, {size / spent / 1e6:.1f} MB of text/CPU-s, {spent / len(texts) * 1e3:.2f} ms a page"
-    )
+    pages, megabytes = len(texts) / spent, size / spent / 1e6
+    print(f"{name}: {pages:,.0f} pages/CPU-s, {megabytes:.1f} MB of text/CPU-s, {1e3 / pages:.2f} ms a page")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The demo: the whole story on real input, from an empty folder to an exported corpus and four explained documents.
+"""The demo: the whole story on real input, from an empty folder to exported corpora and a few explained documents.
 
 It uses the same commands that a user has. Source distributions come from the configured package index; where none can
 be reached, the environment's own installed packages take their place, and the demo says so. Every number it prints
@@ -17,12 +17,13 @@ from pathlib import Path
 from rich.rule import Rule
 
 from seed_platform.console import err, out
+from seed_platform.demo_crawl import write_crawl
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import open_views
 from seed_platform.settings import Settings
-from seed_platform.sources.base import SourceError
+from seed_platform.sources.base import SourceError, SourceFile, display_path
 from seed_platform.sources.kinds import kind_of, source_of
-from seed_platform.steps.flow import VERDICT_TABLES
+from seed_platform.steps.page_flow import VERDICT_TABLES
 from seed_platform.steps.read import limits_of
 
 FIRST = ("pypi:flask==3.0.0", "pypi:lark==1.1.9", "pypi:tornado==6.4", "pypi:markupsafe==2.1.5")
@@ -40,6 +41,8 @@ SECOND = (
     "pypi:psycopg2==2.9.9",  # C
     "pypi:ujson==5.9.0",  # C++
 )
+# And a mirror of the first batch's lark under another name, as forges are full of: a repository-level duplicate.
+_MIRRORED = "pypi:lark==1.1.9"
 
 _STORIES = (
     ("a kept file", "NOT EXISTS (SELECT 1 FROM verdicts x WHERE x.doc_id = f.doc_id AND NOT x.keep)", "rules"),
@@ -62,7 +65,8 @@ def demo(folder: Path) -> None:
         _seed(settings, "run")
         _seed(settings, "funnel")
         _chapter("3. A second batch arrives; it is compared with all that came before, which is not computed again")
-        _seed(settings, "batch", "add", "repositories", *SECOND, "--name", "second")
+        mirror = _mirror(settings, folder)
+        _seed(settings, "batch", "add", "repositories", *SECOND, *mirror, "--name", "second")
     else:
         packages = sysconfig.get_paths()["purelib"]
         out.print("[yellow]No package index can be reached: the input is this environment's installed packages.[/]")
@@ -75,9 +79,56 @@ def demo(folder: Path) -> None:
     for title, doc_id in _stories(settings):
         out.print(f"\n[italic]{title}[/]   seed why {doc_id}")
         _seed(settings, "why", doc_id, told=False)
-    _chapter("The corpus, ready for a trainer")
+    crawled = _crawl(settings, folder)
+    _chapter("The corpora, ready for a trainer")
     _seed(settings, "export", "file_level", str(folder / "file_level"), "--overwrite")
+    if crawled:
+        _seed(settings, "export", "web", str(folder / "web"), "--overwrite")
     out.print(f"\nDone in {time.monotonic() - started:.0f} s. Look around: [bold]seed ui --lake {settings.lake}[/]")
+
+
+def _mirror(settings: Settings, folder: Path) -> list[str]:
+    """A folder with the files of a package of the first batch and a note of the mirror's own, which no copy has."""
+    target = folder / "lark-mirror"
+    source, limits = source_of(kind_of(_MIRRORED)), limits_of(settings)
+    cache = str(Lake(settings.lake).storage.scratch("downloads"))
+    for entry in source.read(source.pin(_MIRRORED, limits), limits, cache):
+        if isinstance(entry, SourceFile) and entry.content is not None:
+            path = target / display_path(entry.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(entry.content)
+    (target / "MIRROR.md").write_text("This mirror is updated every night.\n", encoding="utf-8")
+    return [str(target)]
+
+
+def _crawl(settings: Settings, folder: Path) -> bool:
+    """The same for pages: a crawl of documentation, one record of it damaged; False where there is none to be had."""
+    crawl = folder / "documentation.warc.gz"
+    try:
+        pages = write_crawl(crawl, limits_of(settings), Lake(settings.lake).storage.scratch("downloads"))
+    except SourceError as error:
+        err.print(f"[yellow]no documentation to crawl: {error.detail}[/]")
+        return False
+    _chapter(f"4. A crawl arrives: {pages} documentation pages that packages ship, one record damaged on purpose")
+    _seed(settings, "batch", "add", "crawl", str(crawl), "--name", "documentation")
+    _seed(settings, "run")
+    _seed(settings, "funnel", "web")
+    for title, url in _page_stories(settings):
+        out.print(f"\n[italic]{title}[/]   seed why {url}")
+        _seed(settings, "why", url, told=False)
+    return True
+
+
+def _page_stories(settings: Settings) -> Sequence[tuple[str, str]]:
+    """A kept page with code and one that is dropped: a title and a URL."""
+    connection = open_views(Lake(settings.lake), VERDICT_TABLES, memory_bytes=settings.query_memory_bytes, threads=2)
+    queries = {
+        "a kept page": "SELECT url FROM web JOIN pages USING (url) ORDER BY code_blocks DESC, url LIMIT 1",
+        "a near duplicate among pages": "SELECT p.url FROM pages p JOIN verdicts v USING (doc_id) "
+        "WHERE v.kind = 'page' AND v.reason = 'near_duplicate' ORDER BY v.score DESC, p.url LIMIT 1",
+    }
+    rows = {title: connection.execute(query).fetchone() for title, query in queries.items()}
+    return [(title, row[0]) for title, row in rows.items() if row is not None]
 
 
 def _chapter(title: str) -> None:
@@ -117,11 +168,16 @@ def _stories(settings: Settings) -> Sequence[tuple[str, str]]:
         row = connection.execute(
             f"SELECT f.doc_id FROM files f JOIN verdicts v USING (doc_id) WHERE v.filter = '{name}' AND {condition} "
             "AND f.repository_id NOT IN (SELECT doc_id FROM repositories WHERE source = 'git') "
-            "AND f.language = 'Python' AND f.bytes BETWEEN 200 AND 60000 "
+            "AND v.kind = 'file' AND f.language = 'Python' AND f.bytes BETWEEN 100 AND 60000 "
             "ORDER BY v.score DESC NULLS LAST, f.doc_id LIMIT 1"
         ).fetchone()
         if row is None:
             err.print(f"[yellow]this run has no Python example of {title}[/]")
         else:
             found.append((title, row[0]))
+    row = connection.execute(
+        "SELECT doc_id FROM verdicts WHERE kind = 'repository' AND NOT keep ORDER BY score DESC NULLS LAST LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        found.append(("a repository that is a copy", row[0]))
     return found

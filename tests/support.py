@@ -12,15 +12,19 @@ from pathlib import Path
 
 import duckdb
 
-from seed_platform.batches import REFERENCES, add_batch, list_batches, pin_sources
+from seed_platform.batches import CRAWL, add_batch, pin_sources
+from seed_platform.crawl.arrivals import pin_crawl
 from seed_platform.engine.local import LocalEngine
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import open_views
 from seed_platform.policy import Policy
 from seed_platform.settings import Settings
-from seed_platform.steps.base import Context
-from seed_platform.steps.flow import STEPS, VERDICT_TABLES
-from seed_platform.steps.freshness import Done, Flow, bring_up_to_date, load_records
+from seed_platform.steps.base import Context, Step
+from seed_platform.steps.code_relevance import MODEL, train_relevance
+from seed_platform.steps.freshness import Done, bring_up_to_date, load_records
+from seed_platform.steps.lines import CRAWL_LINE, REPOSITORY_LINE, Line
+from seed_platform.steps.models import models
+from seed_platform.steps.page_flow import VERDICT_TABLES
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.references import read_references
 
@@ -119,11 +123,42 @@ def run_flow(
     lake = lake_of(settings)
     if specs:
         add_batch(lake, pin_sources(specs, limits_of(settings), {}), name=name)
-    references = list_batches(lake, kind=REFERENCES)
-    flow = Flow(STEPS, list_batches(lake), policy, Settings(), references=references)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
-    read_references(context, flow)
-    return [bring_up_to_date(context, flow, step, batch) for batch, step in flow.outstanding(load_records(lake))]
+    read_references(context, REPOSITORY_LINE.flow(lake, policy, settings))
+    return _bring_up_to_date(context, REPOSITORY_LINE, set(REPOSITORY_LINE.steps))
+
+
+def run_crawl(
+    lake: str | Lake,
+    specs: Sequence[str | Path],
+    *,
+    policy: Policy = _DEFAULTS,
+    name: str | None = None,
+    workers: int = 2,
+    base_url: str | None = None,
+) -> list[Done]:
+    """The same for a crawl: add a batch of `specs` (none if empty), compute, train where there is no model, compute.
+
+    `lake` is a root, or a lake that cuts its files in a way of its own.
+    """
+    lake = lake if isinstance(lake, Lake) else lake_of(settings_of(lake, workers))
+    settings = settings_of(lake.root, workers)
+    if specs:
+        add_batch(lake, pin_crawl([str(spec) for spec in specs], limits_of(settings), base_url), name=name, kind=CRAWL)
+    context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
+    judged = CRAWL_LINE.that_need_models()
+    done = _bring_up_to_date(context, CRAWL_LINE, set(CRAWL_LINE.steps) - judged)
+    known = models(lake).get(MODEL)
+    if known is None or known.path is None:
+        train_relevance(context)
+    return done + _bring_up_to_date(context, CRAWL_LINE, judged)
+
+
+def _bring_up_to_date(context: Context, line: Line, steps: set[Step]) -> list[Done]:
+    """Compute what is outstanding of `steps`."""
+    flow = line.flow(context.lake, context.policy, context.settings)
+    todo = flow.outstanding(load_records(context.lake))
+    return [bring_up_to_date(context, flow, step, batch) for batch, step in todo if step in steps]
 
 
 @contextmanager

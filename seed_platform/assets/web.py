@@ -86,9 +86,7 @@ def read_crawl(
 def code_relevance_model(lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Sample, label, train, choose the threshold, report."""
     settings = lake.settings()
-    context = Context(
-        lake.lake(), engine.engine(settings), settings, load_policy(settings.policy), uuid.uuid4().hex
-    )
+    context = Context(lake.lake(), engine.engine(settings), settings, load_policy(settings.policy), uuid.uuid4().hex)
     return dg.MaterializeResult(metadata=_model_metadata(code_relevance.train_relevance(context)))
 
 
@@ -117,6 +115,15 @@ def _conserved(name: str, requires: tuple[str, ...]) -> dict[str, Check]:
 def _verified(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
     policy = load_policy(settings.policy).page_near_duplicates
     return near_duplicate_checks.removals_are_verified(lake, settings, policy, batches, near_duplicates.WEB_PAGES)
+
+
+def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
+    """A policy that leaves out a filter of duplicates may keep the same URL or text twice."""
+    filters = load_policy(settings.policy).web.filters
+    numbers = checks.page_urls_are_unique(lake, settings, batches).numbers
+    asked = {"url_duplicates": "distinct_urls", "exact_duplicates": "distinct_texts"}
+    distinct = [numbers[number] for name, number in asked.items() if name in filters]
+    return checks.Outcome(all(each == numbers["documents"] for each in distinct), numbers)
 
 
 ASSETS: list[dg.AssetsDefinition] = [
@@ -150,11 +157,7 @@ ASSETS: list[dg.AssetsDefinition] = [
         kind="fasttext",
         asked=_conserved("code_relevance", code_relevance.FILTER.requires),
     ),
-    step_asset(
-        QUALITY, group="verdicts", kind="polars", asked=_conserved("quality", page_filters.QUALITY.requires)
-    ),
-    step_asset(
-        WEB_CORPUS, group="corpora", kind="polars", asked={"no_two_pages_share_a_url": checks.page_urls_are_unique}
-    ),
+    step_asset(QUALITY, group="verdicts", kind="polars", asked=_conserved("quality", page_filters.QUALITY.requires)),
+    step_asset(WEB_CORPUS, group="corpora", kind="polars", asked={"no_two_pages_share_a_url": _unique_where_asked}),
 ]
 """All of them."""

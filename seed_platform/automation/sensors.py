@@ -4,10 +4,11 @@ import dagster as dg
 
 from seed_platform.assets.resources import LakeResource
 from seed_platform.automation.partitions import PARTITIONS, missing_partitions
-from seed_platform.batches import CRAWL, add_batch, fingerprints, list_batches
+from seed_platform.batches import CRAWL, Batch, add_batch, list_batches
 from seed_platform.crawl.arrivals import pin_crawl
-from seed_platform.crawl.inbox import complete_segments
+from seed_platform.crawl.inbox import Segment, complete_segments
 from seed_platform.errors import SeedError
+from seed_platform.sources.base import display_text
 from seed_platform.sources.locations import slug
 from seed_platform.steps.read import limits_of
 
@@ -43,25 +44,36 @@ def batch_arrivals(context: dg.SensorEvaluationContext, lake: LakeResource) -> d
     description="Makes a batch of every complete segment in the inbox (setting crawl_inbox), once. Launches nothing.",
 )
 def crawl_arrivals(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
-    """Register the complete segments that no batch is named after."""
+    """Register the complete segments that have not become a batch yet, a few in a tick."""
     settings = lake.settings()
     if not settings.crawl_inbox:
         return dg.SkipReason("no inbox: set SEED_CRAWL_INBOX, or crawl_inbox in seed.toml, to a folder or s3:// prefix")
-    known = fingerprints(lake.lake())
-    new = [each for each in complete_segments(settings.crawl_inbox) if slug(each.name) not in known]
+    batches = {batch.key: batch for batch in list_batches(lake.lake(), kind=None)}
+    complete = complete_segments(settings.crawl_inbox)
+    new = [each for each in complete if not _is_of(each, batches.get(slug(each.name)))]
+    # From where the last tick ended, so that segments that fail again and again leave the others their turn.
+    new.sort(key=lambda each: (each.name <= (context.cursor or ""), each.name))
     added: list[str] = []
     failed: list[str] = []
     for segment in new[:_SEGMENTS_PER_TICK]:
+        context.update_cursor(segment.name)
         try:
             sources = pin_crawl([segment.location], limits_of(settings))
-            batch = add_batch(lake.lake(), sources, name=slug(segment.name), kind=CRAWL).batch
+            added.append(add_batch(lake.lake(), sources, name=slug(segment.name), kind=CRAWL).batch.key)
         except SeedError as error:
             # One segment that cannot be had, or whose files arrived under another name, does not hold up the others.
             failed.append(f"{segment.name}: {error}")
             context.log.warning("%s", failed[-1])
-        else:
-            added.append(batch.key)
     if not added:
         return dg.SkipReason("; ".join(failed) if failed else "no complete segment has arrived since")
     missing = [batch.key for batch in missing_partitions(context.instance, list_batches(lake.lake(), kind=CRAWL))]
-    return dg.SensorResult(dynamic_partitions_requests=[PARTITIONS[CRAWL].build_add_request(missing)])
+    return dg.SensorResult(
+        dynamic_partitions_requests=[PARTITIONS[CRAWL].build_add_request(missing)], cursor=context.cursor
+    )
+
+
+def _is_of(segment: Segment, batch: Batch | None) -> bool:
+    """Whether `batch`, the one of the segment's name, was made of it: another segment or a user may have used the name."""
+    return batch is not None and any(
+        source.pinned.spec.rstrip("/").rpartition("/")[2] == display_text(segment.name) for source in batch.sources
+    )

@@ -5,7 +5,6 @@ What belongs here: the layout of Common Crawl's bucket. What does not: reading W
 
 from __future__ import annotations
 
-import gzip
 import re
 import zlib
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class Range:
     @classmethod
     def parse(cls, text: str) -> Range:
         """Read `3`, `0:3` or `10:`. Raises `UsageError` for anything else."""
-        match = re.fullmatch(r"(\d+)(?:(:)(\d*))?", text)
+        match = re.fullmatch(r"(\d{1,9})(?:(:)(\d{0,9}))?", text)
         if not match:
             raise UsageError(f"a range is START:STOP, such as 0:3, or one number, not {text!r}")
         start = int(match[1])
@@ -72,8 +71,16 @@ def warc_urls(root: str, crawl: str, segments: Range, files: Range | None, limit
 
 def _paths(url: str, limits: Limits) -> list[str]:
     packed = read_bytes(url, limits, _MOST_LIST_BYTES)
-    try:
-        text = zlib.decompressobj(wbits=31).decompress(packed, _MOST_PATHS_BYTES)
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError("damaged_archive", f"{url} is not gzip: {error}") from error
+    text = b""
+    while packed:  # each member of a file of several
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            text += unpacking.decompress(packed, _MOST_PATHS_BYTES - len(text) + 1)
+        except zlib.error as error:
+            raise SourceError("damaged_archive", f"{url} is not gzip: {error}") from error
+        if len(text) > _MOST_PATHS_BYTES:
+            raise SourceError("too_large", f"{url} unpacks to over {_MOST_PATHS_BYTES} bytes")
+        if not unpacking.eof:
+            raise SourceError("damaged_archive", f"{url} ends in the middle of its gzip stream")
+        packed = unpacking.unused_data
     return [line for line in text.decode("utf-8", "replace").splitlines() if line.strip()]

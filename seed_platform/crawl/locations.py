@@ -10,6 +10,8 @@ file is the same source whichever road it comes by.
 from __future__ import annotations
 
 import hashlib
+import http.client
+import re
 import urllib.error
 import urllib.request
 import uuid
@@ -33,6 +35,7 @@ WARC, HTML = "warc", "html"
 _BEGINNING = 1 << 16
 _S3 = "s3://"
 _WEB = ("https://", "http://")
+_BASE = re.compile(r"[^\s?#]+")
 _ANONYMOUS_BUCKETS = ("commoncrawl",)
 """Public buckets that are read without credentials, which would be refused there if they are another account's."""
 
@@ -51,17 +54,37 @@ def pin(spec: str, limits: Limits, base_url: str | None = None) -> list[PinnedSo
     if spec.startswith(_S3):
         return [_pin_remote(spec, each, limits) for each in _on_s3(spec)]
     if spec.startswith(_WEB):
-        if not urlsplit(spec).path.lower().endswith(SUFFIXES):
+        if not _path_of(spec).lower().endswith(SUFFIXES):
             raise SourceError("unsupported_source", f"{without_credentials(spec)} is not one of {', '.join(SUFFIXES)}")
         return [_pin_remote(spec, spec, limits)]
     path = absolute(Path(spec))
-    if path.is_dir():
+    try:
+        is_folder, is_there, is_file = path.is_dir(), path.exists(), path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise SourceError("missing_path", f"{display_text(spec)}: {error.strerror}") from error
+    if is_folder:
         return _pin_folder(spec, path, limits, base_url)
-    if not path.exists():
+    if not is_there:
         raise SourceError("missing_path", f"{display_text(spec)} does not exist")
-    if not path.name.lower().endswith(SUFFIXES):
+    if not is_file or not path.name.lower().endswith(SUFFIXES):
         raise SourceError("unsupported_source", f"{display_text(spec)} is not one of {', '.join(SUFFIXES)}")
     return [_pin_file(spec, path)]
+
+
+def _path_of(url: str) -> str:
+    """The path of a URL of the web.
+
+    Raises:
+        SourceError: `unsupported_source` if it is none, or has a user name, which would be kept in the lake.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a ValueError if it is no number
+    except ValueError as error:
+        raise SourceError("unsupported_source", f"{without_credentials(url)} is no URL") from error
+    if not parts.hostname or parts.username is not None:
+        raise SourceError("unsupported_source", f"{without_credentials(url)} needs a host, and no user name before it")
+    return parts.path
 
 
 def _pin_folder(spec: str, folder: Path, limits: Limits, base_url: str | None) -> list[PinnedSource]:
@@ -70,8 +93,10 @@ def _pin_folder(spec: str, folder: Path, limits: Limits, base_url: str | None) -
         return [_pin_file(spec, each) for each in files]
     if base_url is None:
         raise SourceError("no_crawl_files", f"{display_text(spec)} has no WARC file; a folder of HTML needs --base-url")
-    if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
-        raise SourceError("unsupported_source", f"--base-url is https://HOST/PATH/, not {base_url!r}")
+    if not base_url.startswith(_WEB) or not _BASE.fullmatch(base_url):
+        shown = without_credentials(base_url)
+        raise SourceError("unsupported_source", f"--base-url is https://HOST/PATH/, not {shown!r}")
+    _path_of(base_url)
     pinned = FolderSource().pin(spec, limits)
     base = base_url if base_url.endswith("/") else f"{base_url}/"
     return [
@@ -90,8 +115,11 @@ def _pin_file(spec: str, path: Path) -> PinnedSource:
     try:
         with path.open("rb") as file:
             beginning, size = file.read(_BEGINNING), path.stat().st_size
-    except PermissionError as error:
-        raise SourceError("permission_denied", f"{path}: {error.strerror}") from error
+    except OSError as error:
+        reason = {PermissionError: "permission_denied", FileNotFoundError: "missing_path"}.get(
+            type(error), "unreachable"
+        )
+        raise SourceError(reason, f"{display_text(str(path))}: {error.strerror}") from error
     return _pinned(spec, str(path), path.name, beginning, size)
 
 
@@ -103,13 +131,14 @@ def _pinned(spec: str, locator: str, name: str, beginning: bytes, size: int) -> 
 
 
 def _pin_remote(spec: str, url: str, limits: Limits) -> PinnedSource:
-    name = PurePosixPath(urlsplit(url).path).name
     if url.startswith(_S3):
+        name = url.rpartition("/")[2]  # whose ? and # are a part of it
         with _s3_errors(url):
             filesystem = s3(url)
             size = int(filesystem.info(url)["size"])
             beginning = cast(bytes, filesystem.cat_file(url, start=0, end=min(size, _BEGINNING)))
         return _pinned(spec, url, name, beginning, size)
+    name = PurePosixPath(urlsplit(url).path).name
     with _response(url, limits, {"Range": f"bytes=0-{_BEGINNING - 1}"}) as response:
         beginning = response.read(_BEGINNING)
         told = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length")
@@ -135,7 +164,9 @@ def s3(url: str) -> Any:  # noqa: ANN401 - fsspec is untyped
         SourceError: `unsupported_source` if the extra s3 is not installed.
     """
     try:
-        return fsspec.filesystem("s3", anon=urlsplit(url).netloc in _ANONYMOUS_BUCKETS)
+        # Listings are not kept: a sensor asks again and again, and what has arrived since must be seen.
+        anonymous = urlsplit(url).netloc in _ANONYMOUS_BUCKETS
+        return fsspec.filesystem("s3", anon=anonymous, use_listings_cache=False)
     except ImportError as error:
         raise SourceError("unsupported_source", "S3 needs the extra s3: pip install 'seed-platform[s3]'") from error
 
@@ -165,7 +196,7 @@ def _response(url: str, limits: Limits, headers: dict[str, str]) -> Iterator[Any
     except urllib.error.HTTPError as error:
         reason = "missing_path" if error.code in (404, 410) else "unreachable"
         raise SourceError(reason, f"{without_credentials(url)}: HTTP {error.code}") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise SourceError("unreachable", f"{without_credentials(url)}: {error}") from error
 
 
@@ -186,6 +217,7 @@ def opened(source: PinnedSource, limits: Limits, cache: Path) -> Iterator[Binary
         local = cache / f"{source.revision}.{uuid.uuid4().hex}"
         try:
             _fetch(url, local, limits)
+            _require_whole(source, local)
             with local.open("rb") as file:
                 yield file
         finally:
@@ -202,6 +234,15 @@ def opened(source: PinnedSource, limits: Limits, cache: Path) -> Iterator[Binary
 def _require_same(source: PinnedSource, found: PinnedSource) -> None:
     if found.revision != source.revision:
         raise SourceError("changed_since_added", f"{source.spec} is not as it was when it was added")
+
+
+def _require_whole(source: PinnedSource, local: Path) -> None:
+    """A connection that ends early looks like the end of the file: what is missing must not pass for damage."""
+    with local.open("rb") as file:
+        beginning = file.read(_BEGINNING)
+    found = _pinned(source.spec, source.locator, source.repository, beginning, local.stat().st_size)
+    if found.revision != source.revision:
+        raise SourceError("unreachable", f"{source.spec}: the download ended early, or the file changed meanwhile")
 
 
 def _fetch(url: str, destination: Path, limits: Limits) -> None:

@@ -62,8 +62,8 @@ _DENSE_TAGS = elements(
     "tbody",
     "details",
 )
-_HEADER, _ASIDE, _A, _FORM, _TD, _NOSCRIPT = (
-    ID[name] for name in ("header", "aside", "a", "form", "td", "noscript")
+_HEADER, _ASIDE, _A, _FORM, _TD, _NOSCRIPT, _DETAILS = (
+    ID[name] for name in ("header", "aside", "a", "form", "td", "noscript", "details")
 )
 
 
@@ -89,7 +89,8 @@ def _is_link_block(nodes: Nodes, row: int) -> bool:
     """Whether a block is little more than links; names of functions that link to them are text up to a higher share."""
     size, linked, links = nodes[row, SIZE], nodes[row, LINKED], nodes[row, LINKS]
     dense = _DENSE_CODE if nodes[row, CODE_SIZE] > size // 3 else _DENSE
-    if linked < dense * size or not _DENSE_TAGS[nodes[row, TAG]]:
+    listed = nodes[row, TAG] == _DETAILS and size - linked <= _COPY_LENGTH  # a name for a list of links
+    if (linked < dense * size and not listed) or not _DENSE_TAGS[nodes[row, TAG]]:
         return False
     return links >= 3 or (links == 2 and size < _SHORT)
 

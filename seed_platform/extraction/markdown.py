@@ -57,7 +57,7 @@ def _open_item(state: Numbers, lists: Numbers) -> None:
     w.break_line(state, 1)
     if state[w.LISTS] == 0:
         return
-    last = lists[state[w.LISTS] - 1]
+    last = lists[min(state[w.LISTS], w.LIST_DEPTH) - 1]
     if last[w.NUMBER]:
         # The first item has number one already.
         last[w.NUMBER] += last[2]
@@ -180,6 +180,7 @@ def _write_listing(  # noqa: PLR0913, PLR0917 - scratch belongs to the caller
     text: Bytes, nodes: Nodes, row: int, information: Bytes, state: Numbers, out: Bytes, stack: npt.NDArray[np.int32]
 ) -> None:
     """Write a block of code between fences, at the beginning of a line whatever is around it."""
+    w.close_code(out, state)
     before = state[w.POSITION]
     start = before + 2 if before else 0
     end = write_code(text, nodes, row, out, start, stack)
@@ -262,7 +263,7 @@ def write(  # noqa: PLR0912, PLR0913, PLR0917 - one pass over the rows; scratch 
             blocks += 1
             row = nodes[row, LAST]
         else:
-            if nodes[row, SIZE] == 0 and KINDS[nodes[row, TAG]] & names.ROW:
+            if nodes[row, SIZE] == 0 and (KINDS[nodes[row, TAG]] & names.ROW or nodes[row, TAG] == _TABLE):
                 row = nodes[row, LAST]
                 continue
             _open_element(nodes, row, state, lists, table, out)

@@ -108,7 +108,7 @@ def open_cell(nodes: Nodes, row: int, state: Numbers, table: Numbers, out: Bytes
         w.put(out, state, _SPACE)
         state[w.SPACE] = 0
     elif nodes[row, SIZE] > 0:
-        if table[CELLS]:
+        if table[CELLS] and state[w.BREAK] == 0:
             w.put(out, state, _SPACE)
             w.put(out, state, _PIPE)
             state[w.SPACE] = 1

@@ -43,6 +43,7 @@ KEPT, DROPPED = 0, 1
 TITLE_START, TITLE_END, ROOT_START, ROOT_END, BODY, EXPLICIT, FACTS = range(7)
 
 _LESS, _MORE, _SLASH, _BANG, _SPACE, _DASH, _QUESTION = 60, 62, 47, 33, 32, 45, 63
+_AMPERSAND, _N, _B, _SEMICOLON = 38, 110, 98, 59
 _TITLE, _HTML, _BODY, _A, _FRAMESET, _LI = (ID[name] for name in ("title", "html", "body", "a", "frameset", "li"))
 _PROSE_LENGTH = 60
 # A block's own kind and these tell a row above what it contains.
@@ -58,6 +59,10 @@ def _measure(text: Bytes, start: int, end: int) -> tuple[int, int]:
         size += byte > _SPACE
         lower = byte | 32
         letters += (97 <= lower <= 122) or byte >= 128
+        if byte == _AMPERSAND and i + 5 < end and text[i + 1] == _N and text[i + 2] == _B and text[i + 5] == _SEMICOLON:
+            # A space that is no place for a line to end; its bytes are counted after it.
+            size -= 6
+            letters -= 4
     return size, letters
 
 

@@ -36,6 +36,7 @@ CODE_BYTES = 19
 CODE_BLOCKS = 20
 FIELDS = 21
 
+# Deeper lists and quotations are written as if they were not as deep.
 LIST_DEPTH = 8
 QUOTE_DEPTH = 4
 # The most that `begin` writes: two line ends, prefixes, a marker, a heading's.
@@ -44,6 +45,8 @@ PREFIX = 64 + 4 * LIST_DEPTH + 2 * QUOTE_DEPTH
 # List columns: the number of the next item, 0 for a list without numbers; the width of its markers.
 NUMBER, WIDTH = 0, 1
 NO_MARKER, ITEM, DEFINITION = 0, 1, 2
+# Longer inline code is not moved to be continued, since that would take time that grows with its square.
+_REOPENED = 1000
 
 _NEWLINE, _SPACE, _BACKTICK, _TILDE, _HASH, _PIPE, _BACKSLASH = 10, 32, 96, 126, 35, 124, 92
 _AMPERSAND, _DASH, _MORE, _DOT, _COLON, _BRACKET, _ZERO = 38, 45, 62, 46, 58, 91, 48
@@ -73,7 +76,7 @@ def _put_marker(out: Bytes, state: Numbers, lists: Numbers) -> None:
         put(out, state, _COLON)
         put(out, state, _SPACE)
         return
-    number = lists[state[LISTS] - 1, NUMBER]
+    number = lists[min(state[LISTS], LIST_DEPTH) - 1, NUMBER]
     if number == 0:
         put(out, state, _DASH)
         put(out, state, _SPACE)
@@ -91,10 +94,10 @@ def _put_marker(out: Bytes, state: Numbers, lists: Numbers) -> None:
 @inner
 def _put_indent(out: Bytes, state: Numbers, lists: Numbers) -> None:
     """Write what a line begins with: signs of quotations, spaces for lists, the marker."""
-    for _ in range(state[QUOTES]):
+    for _ in range(min(state[QUOTES], QUOTE_DEPTH)):
         put(out, state, _MORE)
         put(out, state, _SPACE)
-    outer = state[LISTS] - (state[MARKER] == ITEM)
+    outer = min(state[LISTS], LIST_DEPTH) - (state[MARKER] == ITEM)
     for i in range(outer):
         for _ in range(lists[i, WIDTH]):
             put(out, state, _SPACE)
@@ -147,9 +150,12 @@ def _reopen_code(out: Bytes, state: Numbers) -> None:
 
 @inner
 def _open_code(out: Bytes, state: Numbers) -> None:
-    if state[POSITION] == state[CODE_AFTER]:
+    if state[POSITION] != state[CODE_AFTER]:
+        state[CODE_START] = state[POSITION]
+    elif state[CODE_LENGTH] <= _REOPENED:
         _reopen_code(out, state)
     else:
+        put(out, state, _SPACE)
         state[CODE_START] = state[POSITION]
 
 

@@ -20,19 +20,26 @@ from seed_platform.filters.minhash import equal_bytes
 from seed_platform.filters.shingles import Hashes, shared
 from seed_platform.indexes.postings import Keys, Numbers, References
 
-VERSION = "2"
+VERSION = "3"
 
 BUCKET = 32
 """Documents of one bucket that a later one is compared with: a band that half of the corpus shares costs no square."""
 
-MARGIN = 0.1
-"""A pair is verified if its estimated similarity is no further below the threshold: 3.5 standard deviations at 0.7."""
-
+_DEVIATIONS = 3.5
 _CAPACITY = 1 << 18
 _ROWS = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 
 Sketches = npt.NDArray[np.uint8]
+
+
+def worth_verifying(threshold: float, permutations: int) -> float:
+    """The least estimated similarity at which a pair is verified: 3.5 standard deviations below the threshold.
+
+    The estimate is the share of `permutations` independent values that agree. Less than one in a thousand pairs at the
+    threshold is estimated lower.
+    """
+    return max(0.0, threshold - _DEVIATIONS * float(np.sqrt(threshold * (1 - threshold) / permutations)))
 
 
 @njit(cache=True, nogil=True)

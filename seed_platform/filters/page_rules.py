@@ -28,7 +28,8 @@ _FENCED = r"(?ms)^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```+[ \t]*$|\z)"
 _PLACEHOLDERS = {
     "error_page": (
         r"(?i)\b(?:error\s*)?(?:404|403|410|500|502|503)\b[\s:.,!|#*-]*(?:error|page|file|object)?\s*"
-        r"(?:not found|forbidden|gone|internal server error|bad gateway|service (?:temporarily )?unavailable|unavailable)"
+        r"(?:not found|forbidden|gone|internal server error|bad gateway|service (?:temporarily )?unavailable"
+        r"|unavailable)"
         r"|(?:this|the|that|requested) (?:page|url|file|document|resource)[^.!?\n]{0,60}"
         r"(?:(?:was|could|can) ?not (?:be )?found|cannot be found|can't be found|(?:does not|doesn't|no longer) exists?"
         r"|was not found|is no longer available)"
@@ -36,7 +37,8 @@ _PLACEHOLDERS = {
     ),
     "script_required": (
         r"(?i)(?:enable|activate|turn on|requires?|without|need)\W{0,3}(?:\w+\W+){0,3}javascript"
-        r"|javascript\W+(?:is|has been|must be|seems to be|appears to be)\W+(?:\w+\W+){0,2}(?:disabled|enabled|required|turned off)"
+        r"|javascript\W+(?:is|has been|must be|seems to be|appears to be)\W+(?:\w+\W+){0,2}"
+        r"(?:disabled|enabled|required|turned off)"
         r"|checking your browser before|verify (?:that )?you are (?:a )?human|are you a robot|just a moment\.\.\."
     ),
     "placeholder": (
@@ -114,7 +116,8 @@ def _repeated(contents: pl.Series) -> pl.Series:
 def _reason(policy: PageRulesPolicy) -> pl.Expr:
     """The first reason that applies, or null."""
     content = pl.col("content")
-    is_short = pl.col("words") <= policy.placeholder_words
+    # The patterns cost twenty times all else, and no long page is looked at.
+    short = pl.when(pl.col("words") <= policy.placeholder_words).then(content).otherwise(pl.lit(""))
     reason = (
         pl.when(content.str.strip_chars() == "")
         .then(pl.coalesce("extraction", pl.lit("no_content")))
@@ -122,7 +125,7 @@ def _reason(policy: PageRulesPolicy) -> pl.Expr:
         .then(pl.lit("broken_characters"))
     )
     for name, pattern in _PLACEHOLDERS.items():
-        reason = reason.when(is_short & content.str.contains(pattern)).then(pl.lit(name))
+        reason = reason.when(short.str.contains(pattern)).then(pl.lit(name))
     reason = (
         reason.when(pl.col("words") < policy.min_words)
         .then(pl.lit("too_few_words"))

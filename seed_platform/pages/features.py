@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 import numpy.typing as npt
+import py3langid
 
 from seed_platform.pages.marks import HOST_MARKS, PATH_MARKS, PHRASES, TITLE_MARKS
-from seed_platform.pages.urls import normalize
+from seed_platform.pages.urls import host_of, normalize
 
 Vector = npt.NDArray[np.float64]
 
@@ -72,7 +72,7 @@ _DATE = re.compile(
     r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2},? (?:19|20)\d\d\b"
     r"|\b\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (?:19|20)\d\d\b|(?:19|20)\d\d年"
 )
-_PRICE = re.compile(r"[$€£¥₹] ?\d|\d ?(?:€|£|eur\b|usd\b|zł|kr\b|руб)")
+_PRICE = re.compile(r"[$€£¥₹] ?\d|\d ?(?:€|£|eur\b|usd\b|zł|kr\b|\u0440\u0443\u0431)")
 _CALL = re.compile(r"[a-z_0-9]\(")
 _VERSION = re.compile(r"/(?:v?\d+\.\d+(?:\.[\dx]+)?|latest|stable|current|master|main|dev)(?:/|$)")
 _DAY = re.compile(r"/(?:19|20)\d\d[/-]?(?:0[1-9]|1[0-2])[/-]?(?:[0-2]\d|3[01])(?:[/-]|$)")
@@ -91,14 +91,7 @@ def prose_language(text: str) -> str | None:
     sample = _MARKUP.sub(" ", head)[:LANGUAGE_SAMPLE]
     if sum(map(str.isalpha, sample)) < LANGUAGE_MINIMUM:
         return None
-    return str(_identifier()(sample)[0])
-
-
-@cache
-def _identifier():  # type: ignore[no-untyped-def]  # noqa: ANN202 - py3langid has no types; its model loads for a second
-    from py3langid import classify
-
-    return classify
+    return str(py3langid.classify(sample)[0])
 
 
 def features(url: str, counts: Mapping[str, int], title: str | None, text: str) -> Vector:
@@ -110,8 +103,9 @@ def features(url: str, counts: Mapping[str, int], title: str | None, text: str) 
         title: of its head.
         text: its main content as Markdown.
     """
-    values = _marked(url, (title or "").lower())
-    values += _of_address(url)
+    parts = _parts(url)
+    values = _marked(parts, (title or "").lower())
+    values += _of_address(parts)
     sample = text if len(text) <= SAMPLE_HEAD + SAMPLE_TAIL else text[:SAMPLE_HEAD] + "\n" + text[-SAMPLE_TAIL:]
     lower = sample.lower()
     words = lower.split()
@@ -123,9 +117,13 @@ def features(url: str, counts: Mapping[str, int], title: str | None, text: str) 
     return np.array(values)
 
 
-def _marked(url: str, title: str) -> list[float]:
+def _parts(url: str) -> SplitResult:
+    """The parts of an address as `normalize` spells it; empty ones if it is none."""
+    return urlsplit(normalize(url) if host_of(url) else "")
+
+
+def _marked(parts: SplitResult, title: str) -> list[float]:
     """Whether host, path and title match their marks."""
-    parts = urlsplit(normalize(url)) if url else urlsplit("")
     host, path = parts.netloc, parts.path.lower()
     found = [float(mark.search(host) is not None) for mark in HOST_MARKS.values()]
     # Queries count as a part of the path: viewtopic.php?t=1, index.php?product=2.
@@ -134,9 +132,8 @@ def _marked(url: str, title: str) -> list[float]:
     return found
 
 
-def _of_address(url: str) -> list[float]:
+def _of_address(parts: SplitResult) -> list[float]:
     """The shape of the address."""
-    parts = urlsplit(normalize(url)) if url else urlsplit("")
     path = parts.path.lower()
     last = path.rpartition("/")[2]
     return [
@@ -171,8 +168,8 @@ def _of_text(text: str, sample: str, lower: str, words: list[str]) -> list[float
         lines_starting(("|",)),
         lines_starting((">",)),
         sum(len(line) < 40 for line in lines) / count,
-        _saturated((lower.count("?") + lower.count("？")) / total, 0.01),
-        _saturated((lower.count("!") + lower.count("！")) / total, 0.01),
+        _saturated((lower.count("?") + lower.count("\uff1f")) / total, 0.01),
+        _saturated((lower.count("!") + lower.count("\uff01")) / total, 0.01),
         _saturated(sum(map(_FIRST_PERSON.__contains__, words)) / total, 0.02),
         _saturated(sum(map(_SECOND_PERSON.__contains__, words)) / total, 0.02),
         _saturated(len(_DATE.findall(lower[:1000] + lower[-1000:])), 2.0),

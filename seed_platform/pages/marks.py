@@ -72,7 +72,8 @@ PATH_MARKS: dict[str, re.Pattern[str]] = {
     ),
     "blog": _segments(r"blogs? posts? weblog entry entries archives? \d{4}/\d\d/[\w-]+"),
     "forum": _segments(
-        "forums? viewtopic viewthread showthread threads? topics? t discussions? boards? viewforum forumdisplay comments"
+        "forums? viewtopic viewthread showthread threads? topics? t discussions? boards? viewforum"
+        " forumdisplay comments"
         " mailing mailman pipermail msg messages? community phpbb showtopic"
     ),
     "qa": _segments("questions? q answers? qa ask"),
@@ -102,7 +103,7 @@ TITLE_MARKS: dict[str, re.Pattern[str]] = {
         r"documentation|manual|reference|api|docs|class|module|package|function|v?\d+\.\d+(?:\.\d+)?|man page"
     ),
     "tutorial": _words(r"how to|tutorial|guide|introduction|lesson|getting started|step by step|learn|for beginners"),
-    "question": re.compile(r"[?？]|^(?:how|why|what|when|where|which|is|are|can|does|do|should) "),
+    "question": re.compile(r"[?\uff1f]|^(?:how|why|what|when|where|which|is|are|can|does|do|should) "),
     "forum": _words(r"forums?|thread|topic|re:|page \d+|view topic|community|discussion|board|mailing list"),
     "code_hosting": _words(
         r"github|gitlab|bitbucket|at master|at main|commits?|pull request|issue #\d+|repository|pypi|npm"
@@ -125,11 +126,13 @@ PHRASES: dict[str, tuple[str, ...]] = {
                  "lesson", "you will learn", "getting started", "learn how"),
     "blog": ("leave a comment", "leave a reply", "posted in", "filed under", "tags:", "posted by", "about me",
              "share this", "my blog", "this post", "read more", "previous post", "next post"),
-    "forum": (" wrote:", "quote", "reply", "joined:", "posts:", "re:", "thread", "originally posted", "hi all", "thanks",
+    "forum": (" wrote:", "quote", "reply", "joined:", "posts:", "re:", "thread", "originally posted", "hi all",
+              "thanks",
               "last edited", "topic", "forum", "member", "regards", "cheers", "submitted by"),
     "answers": ("answer", "asked ", "votes", "upvote", "accepted", "question", "i tried", "i have tried", "edit:",
                 "comments", "you could", "try this"),
-    "news": ("reuters", "associated press", "(ap)", "said ", "told ", "according to", "reporter", "spokesman", "officials",
+    "news": ("reuters", "associated press", "(ap)", "said ", "told ", "according to", "reporter", "spokesman",
+             "officials",
              "announced", "police", "president", "government", "percent", "breaking", "photo:", "sources"),
     "reference": ("[edit]", "may refer to", "references", "citation needed", "etymology", "external links", "synonyms",
                   "noun", "plural", "born ", "is a ", "retrieved", "from wikipedia", "coordinates"),

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from seed_platform.pages.categories import CATEGORIES
 from seed_platform.section import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+_LEAST_WEIGHTS = 9_000_000
+"""fastText 0.9.3 on one thread sets a tenth of its input vectors and leaves the rest as the memory was. Above 32 MiB
+glibc always takes fresh pages, which are zero; below, runs differ and many end in NaN."""
 
 
 class PageRulesPolicy(Section):
@@ -50,9 +55,9 @@ class CodeRelevancePolicy(Section):
     """Share of the gold pages that the threshold is chosen on; no page of it is trained on."""
     min_pages: int = Field(50, ge=2)
     """Fewest gold pages of each class, in both parts together, to train at all."""
-    dim: int = Field(100, ge=32, le=1024)
-    """Length of the word vectors. 16 ended in NaN in every trial."""
-    word_ngrams: int = Field(2, ge=1, le=5)
+    dim: int = Field(100, ge=16, le=1024)
+    """Length of the word vectors."""
+    word_ngrams: int = Field(2, ge=2, le=5)
     """Longest run of words that is one feature."""
     epoch: int = Field(25, ge=1, le=1000)
     """Passes over the training pages."""
@@ -68,8 +73,12 @@ class CodeRelevancePolicy(Section):
     """Words of a page that are looked at, from its start."""
     seed: int = Field(1, ge=0, lt=1 << 31)
     """Of the split, of the sample and of training."""
-    quantize: bool = False
-    """Whether to compress the model file, about 25 times, for a small loss."""
+
+    @model_validator(mode="after")
+    def _starts_from_zeros(self) -> CodeRelevancePolicy:
+        if self.dim * self.bucket < _LEAST_WEIGHTS:
+            raise ValueError(f"dim * bucket must be at least {_LEAST_WEIGHTS:,}, or training depends on chance")
+        return self
 
 
 class CategoryQuality(Section):

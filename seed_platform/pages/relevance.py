@@ -23,6 +23,8 @@ from seed_platform.pages.policy import CodeRelevancePolicy
 from seed_platform.pages.sampling import positions
 from seed_platform.pages.urls import host_of
 
+_UNRELATED = ("news", "shop", "other")
+
 VERSION = "1"
 """Of what the classifier is shown; a model of another version must not be used."""
 
@@ -36,6 +38,7 @@ _CURVE_POINTS = 101
 _HALVINGS = 4
 # A token is a word, a number or one mark, so that "foo(bar);" is words that prose shares, and marks that it lacks.
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
+_MARKUP = frozenset("`|#*~_[]")
 _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(`{1,3})([^`\n]+)\1")
 _LINK = re.compile(r"\]\([^)\s]*\)")
@@ -81,15 +84,31 @@ class Trained:
     curve: tuple[CurvePoint, ...]
 
 
+def embedded_gold(pages: pl.DataFrame) -> pl.DataFrame:
+    """Gold labels without a judge: pages with code blocks against plain pages of sites that are about other things.
+
+    Args:
+        pages: `doc_id`, `url`, `text`, `explicit`, `code_blocks` and `category`.
+
+    Returns:
+        `GOLD_COLUMNS`. Left out are explicit pages without a block, since `<code>` marks much that is none, and plain
+        pages of documentation, forums and the like, which may be what is looked for.
+    """
+    is_code = pl.col("explicit") & (pl.col("code_blocks") > 0)
+    is_other = ~pl.col("explicit") & pl.col("category").is_in(_UNRELATED)
+    return pages.filter(is_code | is_other).select("doc_id", "url", "text", code_related=is_code)
+
+
 def shown(text: str, words: int) -> str:
     """What the classifier sees of a page's Markdown: one line, lower case, without code blocks.
 
     It is used on pages without code markup but trained on explicit ones. Left in, fenced blocks and backticks would be
-    all that it learns. Only the first `words` * 40 characters are looked at, code included. The words of inline code stay, since plain pages have them in their prose.
+    all that it learns. The words of inline code stay, since plain pages have them in their prose. Only the first
+    `words` * 40 characters are looked at, code included.
     """
     prose = _LINK.sub("]", _INLINE.sub(r" \2 ", _FENCED.sub(" ", text[: words * 40])))
     spaced = _UNSPACED.sub(r" \1 ", prose[: words * 12].lower())
-    return " ".join(token for token in _TOKEN.findall(spaced)[:words] if token not in "`|#*~_[]")
+    return " ".join(token for token in _TOKEN.findall(spaced)[:words] if token not in _MARKUP)
 
 
 def train(pages: pl.DataFrame, policy: CodeRelevancePolicy, path: Path) -> Trained:
@@ -209,7 +228,8 @@ def _split(gold: pl.DataFrame, policy: CodeRelevancePolicy) -> tuple[pl.Series, 
 def _is_balanced(gold: pl.DataFrame, held: pl.Series, policy: CodeRelevancePolicy) -> bool:
     """Whether each class has in both parts at least half of the share that it should."""
     labels = gold["code_related"]
-    shares = [float((held & (labels == label)).sum() / (labels == label).sum()) for label in (True, False)]
+    parts = [held.filter(labels), held.filter(~labels)]
+    shares = [int(part.sum()) / len(part) for part in parts]
     return all(policy.held_out / 2 <= share <= (1 + policy.held_out) / 2 for share in shares)
 
 
@@ -237,8 +257,6 @@ def _fit(gold: pl.DataFrame, policy: CodeRelevancePolicy) -> tuple[Any, float]:
                     raise WorkError(f"training code relevance failed: {error}") from error
                 lr /= 2
             else:
-                if policy.quantize:
-                    model.quantize(str(file), retrain=False, thread=1, verbose=0)
                 return model, lr
     raise WorkError(f"training code relevance diverged down to a learning rate of {lr * 2:g}; lower code_relevance.lr")
 
@@ -255,6 +273,6 @@ def _curve(scores: Scores, truth: npt.NDArray[np.bool_]) -> tuple[CurvePoint, ..
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(truth[order])
     # Pages with equal scores are kept or dropped together: a point stands at the last of each.
-    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # noqa: FBT003
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     chosen = np.unique(last[np.linspace(0, len(last) - 1, min(_CURVE_POINTS, len(last))).round().astype(int)])
     return tuple(CurvePoint(float(ranked[at]), float(hits[at] / (at + 1)), float(hits[at] / hits[-1])) for at in chosen)

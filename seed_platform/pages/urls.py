@@ -19,14 +19,67 @@ _INDEX = re.compile(r"/(?:index\.(?:x?html?|shtml|php\d?|aspx?|jsp|cgi)|default\
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*|/\([A-Z]\([a-z0-9]{20,}\)\)(?=/|$)", re.IGNORECASE)
 
 _TRACKING = frozenset(
-    """
-    gclid gclsrc dclid gbraid wbraid fbclid msclkid yclid twclid ttclid igshid igsh li_fat_id mc_cid mc_eid mkt_tok _ga
-    _gl _hsenc _hsmi __hstc __hssc __hsfp hsctatracking vero_id vero_conv oly_anon_id oly_enc_id wickedid rb_clickid
-    s_cid s_kwcid ref_src ref_url wt_mc xtor ns_campaign ns_mchannel ns_source ns_linkname sfnsn spm mibextid
-    """.split()
+    [
+        "gclid",
+        "gclsrc",
+        "dclid",
+        "gbraid",
+        "wbraid",
+        "fbclid",
+        "msclkid",
+        "yclid",
+        "twclid",
+        "ttclid",
+        "igshid",
+        "igsh",
+        "li_fat_id",
+        "mc_cid",
+        "mc_eid",
+        "mkt_tok",
+        "_ga",
+        "_gl",
+        "_hsenc",
+        "_hsmi",
+        "__hstc",
+        "__hssc",
+        "__hsfp",
+        "hsctatracking",
+        "vero_id",
+        "vero_conv",
+        "oly_anon_id",
+        "oly_enc_id",
+        "wickedid",
+        "rb_clickid",
+        "s_cid",
+        "s_kwcid",
+        "ref_src",
+        "ref_url",
+        "wt_mc",
+        "xtor",
+        "ns_campaign",
+        "ns_mchannel",
+        "ns_source",
+        "ns_linkname",
+        "sfnsn",
+        "spm",
+        "mibextid",
+    ]
 )
 _TRACKING_PREFIXES = ("utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "at_campaign", "at_medium")
-_SESSIONS = frozenset("phpsessid jsessionid aspsessionid sessionid session_id cfid cftoken zenid oscsid xtcsid".split())
+_SESSIONS = frozenset(
+    [
+        "phpsessid",
+        "jsessionid",
+        "aspsessionid",
+        "sessionid",
+        "session_id",
+        "cfid",
+        "cftoken",
+        "zenid",
+        "oscsid",
+        "xtcsid",
+    ]
+)
 # phpBB, vBulletin: short names that mean something else elsewhere, told apart by the form of the value.
 _HEX_SESSIONS = frozenset({"s", "sid"})
 _HEX_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)

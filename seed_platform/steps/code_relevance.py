@@ -21,8 +21,9 @@ from seed_platform.batches import CRAWL, Batch, list_batches
 from seed_platform.engine.journal import Journal
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.filters.base import as_verdicts
-from seed_platform.lake.schemas import PAGES
+from seed_platform.lake.schemas import PAGES, verdicts
 from seed_platform.pages import relevance
+from seed_platform.pages.categories import categorize
 from seed_platform.pages.policy import CodeRelevancePolicy
 from seed_platform.pages.sampling import positions
 from seed_platform.progress import track
@@ -35,8 +36,10 @@ MODEL = "code_relevance"
 """Name of the model."""
 
 REQUIRES = ("rules", "url_duplicates", "exact_duplicates", "near_duplicates")
-_GOLD = ["doc_id", "url", "explicit", "content"]
-_LETTERS_PER_WORD = 12
+_GOLD = ["doc_id", "url", "explicit", "code_blocks", "title", "structure", "content"]
+_GOLD_SCHEMA = {"doc_id": pl.String, "url": pl.String, "text": pl.String, "code_related": pl.Boolean}
+_LETTERS_PER_WORD = 40
+"""Letters of a page beyond this many times the words that the classifier is shown are not looked at."""
 
 
 class LoadedModel(Section):
@@ -58,7 +61,8 @@ def judge_relevance(context: Context, batch: Batch) -> Report:
     if model is None:
         raise WorkError("there is no code relevance model yet: seed run, or seed train code-relevance")
     path = None if model.path is None else context.lake.storage.local_copy(model.path)
-    words = context.policy.code_relevance.text_words
+    # As it was trained: the policy may ask for another number since.
+    words = int(model.report.get("text_words", context.policy.code_relevance.text_words))
     section = LoadedModel(id=model.id, path=path, threshold=model.threshold, text_words=words)
     return judge_batch(context, batch, FILTER, section)
 
@@ -116,8 +120,9 @@ def train_relevance(context: Context, labels: Mapping[str, bool] | None = None) 
 
     Args:
         context: what the step runs with.
-        labels: gold labels by `doc_id` or URL: whether the page is about code. If None, pages that mark code as code
-            count as being about code and the others as not: the default until a language model has labelled some.
+        labels: gold labels by `doc_id` or URL: whether the page is about code. If None, pages with code blocks count
+            as being about code and plain pages of sites about other things as not (`relevance.embedded_gold`): the
+            default until a language model has labelled some.
 
     Returns:
         The model; one without a path, which keeps all pages, if without `labels` there are too few pages of a kind.
@@ -127,7 +132,7 @@ def train_relevance(context: Context, labels: Mapping[str, bool] | None = None) 
     """
     policy = context.policy.code_relevance
     gold = _gold(context, policy, labels)
-    source = "labels given" if labels is not None else "explicit pages against all others"
+    source = "given" if labels is not None else "pages with code blocks against plain pages about other things"
     target = context.lake.storage.scratch("training") / uuid.uuid4().hex
     try:
         trained = relevance.train(gold, policy, target)
@@ -136,7 +141,12 @@ def train_relevance(context: Context, labels: Mapping[str, bool] | None = None) 
             raise
         return _publish(context, Model(MODEL, f"none-{relevance.VERSION}", None, 0.0, {"why_none": str(error)}))
     report: dict[str, Any] = {key: value for key, value in asdict(trained).items() if key != "path"}
-    report |= {"labels": source, "pages": gold.height, "min_recall": policy.min_recall, "curve": report["curve"]}
+    report |= {
+        "labels": source,
+        "pages": gold.height,
+        "min_recall": policy.min_recall,
+        "text_words": policy.text_words,
+    }
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     path = f"{FOLDER}/{MODEL}/{digest[:32]}.bin"
     with context.lake.storage.open(path, "wb") as out, target.open("rb") as whole:
@@ -157,6 +167,8 @@ def _gold(context: Context, policy: CodeRelevancePolicy, labels: Mapping[str, bo
     """Pages to train on, those with the lowest hashes of all that the filters before keep; at most `policy.sample`."""
     lake = context.lake
     batches = list_batches(lake, kind=CRAWL)
+    if lake.open(verdicts("pages", REQUIRES[-1])) is None:
+        raise UsageError("no crawl batch is deduplicated yet: seed batch add crawl FILE …, then seed run")
     parts = [(batch, part) for batch in batches for part in lake.parts(PAGES, batch=batch.key)]
     share = min(1.0, 1.2 * policy.sample / max(1, sum(part.rows for _, part in parts)))
     longest = policy.text_words * _LETTERS_PER_WORD
@@ -170,15 +182,14 @@ def _gold(context: Context, policy: CodeRelevancePolicy, labels: Mapping[str, bo
                 chosen = _labelled(pages if labels is not None else pages.filter(wanted), labels)
                 frames.append(chosen.with_columns(pl.col("text").str.slice(0, longest)))
             progress.advance()
-    if not frames:
-        raise UsageError("no crawl batch is deduplicated yet: seed batch add crawl FILE …, then seed run")
-    return pl.concat(frames)
+    return pl.concat(frames) if frames else pl.DataFrame(schema=_GOLD_SCHEMA)
 
 
 def _labelled(pages: pl.DataFrame, labels: Mapping[str, bool] | None) -> pl.DataFrame:
     """The columns of gold pages; with `labels`, only the pages that have one."""
     if labels is None:
-        return pages.select("doc_id", "url", pl.col("content").alias("text"), pl.col("explicit").alias("code_related"))
+        named = pages.with_columns(text="content", category=pl.Series(_categories(pages), dtype=pl.String))
+        return relevance.embedded_gold(named)
     known = pl.DataFrame({"key": list(labels), "code_related": list(labels.values())})
     by_id = pages.join(known, left_on="doc_id", right_on="key", how="inner", maintain_order="left")
     by_url = pages.join(by_id, on="doc_id", how="anti", maintain_order="left").join(
@@ -186,6 +197,16 @@ def _labelled(pages: pl.DataFrame, labels: Mapping[str, bool] | None) -> pl.Data
     )
     columns = ["doc_id", "url", pl.col("content").alias("text"), "code_related"]
     return pl.concat([by_id.select(columns), by_url.select(columns)])
+
+
+def _categories(pages: pl.DataFrame) -> list[str | None]:
+    """The site category of each page that does not mark code; null for the others, which need none."""
+    return [
+        None
+        if row["explicit"]
+        else categorize(row["url"], json.loads(row["structure"]), row["title"], row["content"] or "")[0]
+        for row in pages.iter_rows(named=True)
+    ]
 
 
 def read_labels(path: Path) -> dict[str, bool]:

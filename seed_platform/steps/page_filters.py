@@ -1,6 +1,6 @@
 """The filters that judge pages one by one, as steps run them.
 
-What belongs here: which columns each reads and what it requires. What does not: the judgements (`filters/page_rules.py`,
+What belongs here: which columns each reads and requires. What does not: the judgements (`filters/page_rules.py`,
 `pages/`).
 """
 

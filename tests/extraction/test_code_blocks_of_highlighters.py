@@ -167,3 +167,15 @@ def test_lines_of_a_block_that_is_no_pre_are_kept() -> None:
 def test_code_in_boilerplate_is_kept_and_what_is_around_it_is_not() -> None:
     markup = '<div class="sidebar"><ul><li><a href="/">Home</a></li></ul><pre>x = 1\n</pre></div>'
     assert blocks(extract(article("", after=markup)).text) == [("", "x = 1\n")]
+
+
+def test_a_block_of_code_within_inline_code_ends_it() -> None:
+    extraction = extract(
+        article("<p><code>a <code>x\ny\nz\n</code></code> b</p><code>c <div><code>1\n2\n3</code></div></code>")
+    )
+    assert len(blocks(extraction.text)) == extraction.code_blocks
+
+
+def test_code_after_a_table_of_spaces_keeps_its_fence() -> None:
+    spaces = "<table><tr><td>&nbsp;</td><td>&nbsp;</td><td>&nbsp;</td></tr><tr><td colspan=3>x</td></tr></table>"
+    assert blocks(extract(article(f"<pre>x\n</pre>{spaces}")).text) == [("", "x\n")]

@@ -14,7 +14,7 @@ from markup import PROSE, article, blocks
 from seed_platform.extraction import ExtractionLimits, extract
 
 _SEED = article(
-    '<h2>Head<a href="#h">#</a></h2><ul><li>a<table><tr><td class="linenos"><pre>1</pre></td><td><pre class="lang-c">int x;'
+    '<h2>Head<a href="#h">#</a></h2><ul><li>a<table><tr><td class="linenos"><pre>1</pre></td><td><pre>int x;'
     "<span>&lt;</span></pre></td></tr></table></li></ul><code>a`b</code><!-- c --><script>if (a < b) '</div>'</script>"
 )
 _MANY = 100_000
@@ -49,11 +49,48 @@ _PIECES = (
     ],
 )
 def test_an_outcome_without_text_is_named(page: str, reason: str | None) -> None:
+    extract(_SEED)  # compiles, the first time
     started = time.process_time()
     extraction = extract(page)
     assert extraction.reason == reason
     assert bool(extraction.text) == (reason is None)
     assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<code>a</code>" * 200_000,
+        "<code>" * 900 + "x<br>" * 100_000,
+        "<code>" + "`x" * 100_000 + "</code>",
+        "<p><a href=x>" + "#<i>" * 300 + "</i>" * 300,
+        "<table><tr>" + "<td>x" * 200_000,
+        "<table><tr><td>" * 300 + "x",
+        "<ul><li>" * 450 + "x" * 1000,
+        "<blockquote>" * 900 + "x<p>" * 10_000,
+        "<pre>" + "<div>" * 900 + "x\n" * 100_000,
+        "<pre>" + "`" * 100_000,
+        "<div class='" + "a " * 1_000_000 + "'>x",
+        "<div " + "a=b " * 100_000 + ">x",
+        "<h1>" * 100_000 + "x",
+        "<!--" * 100_000,
+        "<script>" * 100_000,
+        "&nbsp;" * 300_000 + "x",
+        "<" * 1_000_000,
+        "</p>" * 400_000,
+        "<dl><dd>" * 400 + "x",
+        "<form><article><main>" * 300 + "x",
+        "<select><option>" * 10_000,
+        "<sup>2" * 900,
+    ],
+    ids=lambda page: page[:24],
+)
+def test_a_large_page_takes_time_in_proportion_to_its_size(page: str) -> None:
+    extract(_SEED)  # compiles, the first time
+    started = time.process_time()
+    extraction = extract(page)
+    assert time.process_time() - started < 10
+    assert bool(extraction.text) == (extraction.reason is None)
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,10 @@ def test_the_same_page_gives_the_same_extraction() -> None:
     page = article("<h2>a</h2><pre>b</pre><table><tr><td>c</td><td>d</td></tr></table>")
     first: Extraction = extract(page)
     assert all(extract(page) == first for _ in range(3))
+
+
+def test_lists_and_quotations_of_any_depth_are_written() -> None:
+    page = "<ol><li>" * 50 + "<blockquote>" * 50 + "deep" + "</blockquote>" * 50 + "</li></ol>" * 50
+    last = _lines(page)[-1]
+    assert last.startswith("> > > >  ")
+    assert last.endswith(". deep")

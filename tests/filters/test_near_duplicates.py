@@ -20,6 +20,7 @@ from seed_platform.filters.near_duplicates import (
     pairs_across,
     pairs_within,
     unique_pairs,
+    worth_verifying,
 )
 from seed_platform.indexes.postings import reference, rows_of
 
@@ -230,3 +231,10 @@ def test_alike_compares_the_sketches_that_are_asked_for():
     others = np.array([[4, 5, 0], [1, 0, 0]], dtype=np.uint8)
     found = alike(np.array([0, 1, 1]), sketches, np.array([1, 0, 1]), others, 2)
     assert found.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("permutations", [16, 64, 256, 1024])
+def test_hardly_any_pair_at_the_threshold_is_refused_unverified_whatever_the_number_of_permutations(permutations: int):
+    agreeing = np.random.default_rng(permutations).binomial(permutations, 0.7, 100_000) / permutations
+    refused = agreeing < worth_verifying(0.7, permutations)
+    assert refused.mean() < 0.002

@@ -15,7 +15,8 @@ POLICY = PageRulesPolicy()
 PROSE = "The pump stops when the tank is empty, and starts again an hour later by itself."
 
 
-def verdict(content: str | None, *, policy: PageRulesPolicy = POLICY, reason: str | None = None, language: str | None = "en",
+def verdict(content: str | None, *, policy: PageRulesPolicy = POLICY, reason: str | None = None,
+            language: str | None = "en",
             links: int | None = 0) -> dict[str, object]:  # fmt: skip
     frame = pl.DataFrame([(0, "d", reason, language, content, links)], schema=SCHEMA, orient="row")
     return judge(frame, policy).row(0, named=True)
@@ -44,7 +45,7 @@ def test_a_page_of_prose_is_kept_without_a_reason():
         ((PROSE + "\n") * 3, "repeated_lines"),
     ],
 )
-def test_what_is_no_page_of_text_is_dropped_for_its_reason(content, reason):
+def test_what_is_no_page_of_text_is_dropped_for_its_reason(content: str | None, reason: str):
     found = verdict(content)
     assert (found["keep"], found["reason"]) == (False, reason)
 
@@ -53,7 +54,7 @@ def test_what_is_no_page_of_text_is_dropped_for_its_reason(content, reason):
     "content",
     [
         "one two three four five six seven eight nine ten",
-        "水泵在水箱空时停止，一小时后自动重新启动运行",
+        "水泵在水箱空时停止。一小时后自动重新启动运行",
         # A long page about errors is about errors, and repeated lines of code are code.
         "A server answers 404 not found if " + PROSE * 10,
         PROSE + "\n```\n" + "    }\n" * 200 + "```\n",
@@ -61,7 +62,7 @@ def test_what_is_no_page_of_text_is_dropped_for_its_reason(content, reason):
         "مرحبا " * 12,
     ],
 )
-def test_what_only_looks_like_it_is_kept(content):
+def test_what_only_looks_like_it_is_kept(content: str):
     assert verdict(content)["keep"], verdict(content)
 
 
@@ -95,6 +96,6 @@ def test_every_page_has_one_verdict_in_the_order_given():
 
 
 @pytest.mark.parametrize("languages", [("EN",), ("eng",), ("e",)])
-def test_a_policy_with_a_wrong_language_code_is_refused(languages):
+def test_a_policy_with_a_wrong_language_code_is_refused(languages: tuple[str, ...]):
     with pytest.raises(ValueError, match="two-letter"):
         PageRulesPolicy(languages=languages)

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from seed_platform.pages.categories import CATEGORIES
+from seed_platform.pages.categories import CATEGORIES, Category
 from seed_platform.pages.features import features
 from seed_platform.pages.policy import CategoryQuality, SiteQualityPolicy
 from seed_platform.pages.quality import judge, page_score
@@ -18,7 +18,7 @@ def test_a_forum_is_not_judged_by_its_formatting():
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_scores_stay_between_zero_and_one(category):
+def test_scores_stay_between_zero_and_one(category: Category):
     for text in ("", "!" * 9000, "```\nx()\n```\n" * 900, "price $9 add to cart " * 500):
         assert 0 <= page_score(features("", {}, None, text), category) <= 1
 

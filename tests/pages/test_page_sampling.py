@@ -13,7 +13,7 @@ def test_the_share_kept_is_the_rate():
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_a_lower_rate_selects_a_subset(one, other):
+def test_a_lower_rate_selects_a_subset(one: float, other: float):
     low, high = sorted((one, other))
     assert not (sampled(IDS[:500], low) & ~sampled(IDS[:500], high)).any()
 

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from support import lake_of, settings_of
 
-from seed_platform.batches import REFERENCES, Batch, list_batches
+from seed_platform.batches import CRAWL, Batch, list_batches
+from seed_platform.batches import REPOSITORIES as OF_REPOSITORIES
 from seed_platform.engine.local import LocalEngine
 from seed_platform.indexes.documents import Documents, Places
 from seed_platform.indexes.near_duplicates import load
@@ -18,21 +19,25 @@ from seed_platform.indexes.postings import reference
 from seed_platform.indexes.runs import read_run
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import (
+    CRAWL_FILES,
     FILE_LEVEL,
     FILES,
+    PAGES,
     REJECTIONS,
     REPOSITORIES,
     REPOSITORY_LEVEL,
+    WEB,
     Table,
 )
 from seed_platform.policy import Policy
-from seed_platform.settings import Settings
 from seed_platform.steps.base import Context
-from seed_platform.steps.flow import STEPS, VERDICT_TABLES
 from seed_platform.steps.freshness import Flow
+from seed_platform.steps.lines import line_of
+from seed_platform.steps.page_flow import VERDICT_TABLES
 
 VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "file"}
 REPOSITORY_VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "repository"}
+PAGE_VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "page"}
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -45,6 +50,7 @@ TABLES: dict[str, Table] = {
         REPOSITORY_LEVEL,
     )
 }
+_PAGE_TABLES = (PAGES, CRAWL_FILES, REJECTIONS, *PAGE_VERDICTS.values(), WEB)
 _DEFAULTS = Policy()
 
 
@@ -56,17 +62,18 @@ def rows_of(lake: Lake, table: Table) -> pl.DataFrame:
     return rows.sort("batch", "ordinal", maintain_order=True)
 
 
-def contents_of(lake_root: str) -> dict[str, list[dict[str, Any]]]:
+def contents_of(lake_root: str, kind: str = OF_REPOSITORIES) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table that the flow publishes, and of the index, as plain values that can be compared."""
     lake = lake_of(settings_of(lake_root))
-    tables = {name: rows_of(lake, table).to_dicts() for name, table in TABLES.items()}
-    return {**tables, "near-duplicate index": postings_of(lake)}
+    published = _PAGE_TABLES if kind == CRAWL else TABLES.values()
+    tables = {table.name: rows_of(lake, table).to_dicts() for table in published}
+    return {**tables, "near-duplicate index": postings_of(lake, kind)}
 
 
-def postings_of(lake: Lake) -> list[dict[str, Any]]:
+def postings_of(lake: Lake, kind: str = OF_REPOSITORIES) -> list[dict[str, Any]]:
     """What the near-duplicate index holds of each batch, however it is cut into files."""
     found = []
-    for index in load(lake, list_batches(lake)):
+    for index in load(lake, list_batches(lake, kind=kind)):
         files = [read_run(lake.storage, file, 0, 1) for file in index.run]
         pairs = sorted(pair for keys, refs in files for pair in zip(keys.tolist(), refs.tolist(), strict=True))
         with Documents(lake.storage, Places.of(index.segments)) as documents:
@@ -88,14 +95,15 @@ def outcomes_of(lake_root: str) -> dict[str, str]:
     return outcomes
 
 
-def work_on(lake_root: str, policy: Policy = _DEFAULTS, workers: int = 1) -> tuple[Context, Flow, list[Batch]]:
+def work_on(
+    lake_root: str, policy: Policy = _DEFAULTS, workers: int = 1, *, kind: str = OF_REPOSITORIES
+) -> tuple[Context, Flow, list[Batch]]:
     """What it takes to run single steps: a context, the flow, and the batches in order of arrival."""
     settings = settings_of(lake_root, workers)
     lake = lake_of(settings)
-    batches = list_batches(lake)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
-    references = list_batches(lake, kind=REFERENCES)
-    return context, Flow(STEPS, batches, policy, Settings(), references=references), batches
+    flow = line_of(kind).flow(lake, policy, settings)
+    return context, flow, flow.batches
 
 
 def shingles(text: str, width: int = 5) -> set[tuple[str, ...]]:

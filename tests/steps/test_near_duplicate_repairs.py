@@ -9,14 +9,15 @@ import pytest
 from flow_tables import contents_of, work_on
 from support import edited, make_repository, python_source, run_flow
 
-from seed_platform.batches import REFERENCES, add_batch, list_batches, pin_sources
+from seed_platform.batches import REFERENCES, Batch, add_batch, list_batches, pin_sources
 from seed_platform.errors import WorkError
 from seed_platform.indexes.arrays import write_arrays
 from seed_platform.indexes.near_duplicates import FOLDER, load
 from seed_platform.lake.storage import Storage
 from seed_platform.policy import Policy, RulesPolicy
+from seed_platform.steps.base import Context
 from seed_platform.steps.flow import RULES, STEPS
-from seed_platform.steps.freshness import bring_up_to_date
+from seed_platform.steps.freshness import Flow, bring_up_to_date
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.remove import remove_batch
 
@@ -66,7 +67,7 @@ def test_what_a_removed_batch_has_no_part_in_is_not_signed_again(tmp_path: Path)
 
 
 def test_every_index_file_of_many_batches_may_be_lost_at_once(tmp_path: Path):
-    root = _batches(tmp_path, 6)
+    root = _batches(tmp_path, 4)
     for path in [path for path in (Path(root) / FOLDER).rglob("*") if path.is_file()]:
         path.unlink()
     folder = tmp_path / "late"
@@ -98,8 +99,7 @@ def test_a_file_that_is_damaged_again_whenever_it_is_made_is_an_error_that_names
     context, flow, batches = work_on(root)
     assert batches[-1] == added
     with pytest.raises(WorkError, match=f"{lost}.*check the disk"):
-        for step in STEPS:
-            bring_up_to_date(context, flow, step, added)
+        _compute(context, flow, added)
 
 
 def test_a_result_that_an_attempt_left_damaged_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -121,8 +121,7 @@ def test_a_result_that_an_attempt_left_damaged_is_made_again(tmp_path: Path, mon
     context, flow, _ = work_on(root)
     added = add_batch(context.lake, pin_sources([str(folder)], limits_of(context.settings), {}), name="late").batch
     context, flow, _ = work_on(root)
-    for step in STEPS:
-        bring_up_to_date(context, flow, step, added)
+    _compute(context, flow, added)
     assert damaged
     last = [row for row in contents_of(root)["verdicts/files/near_duplicates"] if row["batch"] == "late"]
     assert [row["reason"] for row in last] == ["near_duplicate"]
@@ -145,6 +144,11 @@ def test_the_texts_of_a_reference_set_are_signed_once_and_not_for_each_batch(tmp
     make_repository(other, {"a.py": python_source(78, 60)})
     run_flow(root, [str(other)], name="other", workers=1)
     assert segment.read_bytes() == altered
+
+
+def _compute(context: Context, flow: Flow, batch: Batch) -> None:
+    for step in STEPS:
+        bring_up_to_date(context, flow, step, batch)
 
 
 class _Inline:

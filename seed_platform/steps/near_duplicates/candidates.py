@@ -16,12 +16,12 @@ import numpy as np
 from seed_platform.batches import Batch
 from seed_platform.filters.minhash import least_equal
 from seed_platform.filters.near_duplicates import (
-    MARGIN,
     Sketches,
     alike,
     pairs_across,
     pairs_within,
     unique_pairs,
+    worth_verifying,
 )
 from seed_platform.indexes.arrays import ArrayFile, write_arrays
 from seed_platform.indexes.postings import ROW_BITS, Keys, Numbers, References, reference, rows_of
@@ -149,7 +149,7 @@ def _find_candidates(task: _CandidateTask) -> None:
     shape = (task.documents, policy.permutations)
     empty = np.empty(shape, dtype=np.uint8)
     sketches = np.memmap(work.scratch / "sketches", dtype=np.uint8, mode="r", shape=shape) if task.documents else empty
-    least = least_equal(policy.permutations, policy.threshold - MARGIN)
+    least = least_equal(policy.permutations, worth_verifying(policy.threshold, policy.permutations))
     keys, rows = sorted_postings(work.lake, work.segments, task.shard, task.shards)
     across = _across(work, task, keys, rows, sketches, least)
     write_candidates(work.storage, task.path, task.documents, _within(keys, rows, sketches, least), across)
