@@ -12,6 +12,7 @@ from support import lake_of, make_repository, python_source, run_flow, settings_
 
 from seed_platform.batches import list_batches
 from seed_platform.corpora import export as export_module
+from seed_platform.corpora.base import Corpus
 from seed_platform.corpora.export import FORMATS, Manifest, export
 from seed_platform.corpora.file_level import documents
 from seed_platform.errors import UsageError
@@ -171,7 +172,7 @@ def test_an_interrupted_export_leaves_nothing_behind_and_the_earlier_one_alone(
     _export(root, tmp_path / "earlier")
     before = (tmp_path / "earlier" / "manifest.json").read_bytes()
 
-    def card_that_is_interrupted(manifest: Manifest) -> str:
+    def card_that_is_interrupted(corpus: Corpus, manifest: Manifest) -> str:
         raise error
 
     monkeypatch.setattr(export_module, "_card", card_that_is_interrupted)

@@ -6,53 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import polars as pl
-import pytest
-from support import edited, make_repository, python_source, run_flow, views
+from crawl_world import POLICY, world
+from support import edited, make_repository, python_source, run_crawl, run_flow, views
 
 from seed_platform.lake.lake import Commit, Lake
 from seed_platform.lake.schemas import FILES, verdicts
+from seed_platform.lake.storage import Storage
 
 _COMMIT = Commit("run-1", "1.2.3", "abc")
 _TABLE = verdicts("files", "rules")
-
-
-# In a process of its own: parts of `deltalake` hold the interpreter's lock while they wait for an answer.
-_SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()  # until whoever started this ends
-"""
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    command = [sys.executable, "-c", _SERVER]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes) as server:
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.terminate()
-
-
-@pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """The root of an empty bucket; this process and those it starts can reach it."""
-    values = {"ENDPOINT_URL": endpoint, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "REGION": "us-east-1"}
-    for name, value in values.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    name = f"bucket-{abs(hash(request.node.name))}"
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket=name)
-    return f"s3://{name}"
 
 
 def _rows(first: int, number: int) -> pl.DataFrame:
@@ -153,3 +118,44 @@ def test_the_whole_flow_gives_the_same_rows_on_s3_as_in_a_folder(bucket: str, la
             answers.append([json.dumps(connection.execute(question).fetchall()) for question in questions])
     assert answers[0] == answers[1]
     assert len(json.loads(answers[0][0])) == 2
+
+
+_CRAWL = """
+import sys
+from crawl_world import POLICY
+from support import run_crawl
+for lake, *specs in (line.split() for line in sys.argv[1:]):
+    for name, spec in zip(("first", "second"), specs):
+        run_crawl(lake, [spec], policy=POLICY, name=name)
+"""
+
+
+def test_a_crawl_gives_the_same_rows_from_s3_as_from_disk_and_in_a_lake_on_s3(
+    bucket: str, lake_root: str, tmp_path: Path
+):
+    files = world(tmp_path / "crawl")
+    storage = Storage(bucket)
+    for name, file in zip(("first", "second"), files, strict=True):
+        with storage.open(f"crawl/{name}/{file.name}", "wb") as out:
+            out.write(file.read_bytes())
+        with storage.open(f"crawl/{name}/notes.txt", "wb") as out:
+            out.write(b"not a crawl file")
+    from_s3 = f"{tmp_path}/from_s3 {bucket}/crawl/first/ {bucket}/crawl/second/{files[1].name}"
+    process = _python(_CRAWL, from_s3, f"{bucket}/lake {files[0]} {files[1]}")
+    for name, file in zip(("first", "second"), files, strict=True):
+        run_crawl(lake_root, [file], policy=POLICY, name=name)
+    _finish(process)
+    questions = (
+        "SELECT * FROM pages ORDER BY batch, ordinal",
+        "SELECT * EXCLUDE run_id FROM verdicts ORDER BY batch, ordinal, filter",
+        "SELECT * FROM web ORDER BY batch, ordinal",
+        "SELECT * EXCLUDE spec FROM crawl_files ORDER BY batch, ordinal",
+        "SELECT * EXCLUDE spec FROM rejections ORDER BY batch, path",
+    )
+    answers = []
+    for root in (lake_root, str(tmp_path / "from_s3"), f"{bucket}/lake"):
+        with views(root) as connection:
+            answers.append([connection.execute(question).fetchall() for question in questions])
+    assert answers[0] == answers[1]
+    assert answers[0] == answers[2]
+    assert all(answers[0])

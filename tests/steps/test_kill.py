@@ -22,7 +22,7 @@ from seed_platform.lake.schemas import MATERIALIZATIONS
 from seed_platform.steps.read import limits_of
 
 _POLL = 0.002
-_AFTER_TABLES = ("files", "verdicts/files/syntax", "indexes/files/near_duplicates")
+_AFTER_TABLES = ("files", "verdicts/files/syntax", "indexes/near_duplicates")
 _AFTER_FRACTION = 0.3
 
 

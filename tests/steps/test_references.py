@@ -60,7 +60,7 @@ def _outstanding(root: str) -> list[tuple[str, str]]:
 
 def _why(root: str, target: str) -> Story:
     with views(root) as connection:
-        return why(connection, target, Policy().file_level)
+        return why(connection, target, Policy())
 
 
 def _of_batches(root: str, *batches: str) -> dict[str, list[dict[str, Any]]]:
