@@ -1,5 +1,5 @@
 """`python -m seed_platform` is the `seed` command."""
 
-from seed_platform.cli import main
+from seed_platform.cli import entry
 
-main()
+entry()

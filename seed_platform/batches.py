@@ -286,7 +286,7 @@ def _next_batch(
         raise UsageError(f"nothing new: these sources arrived before, in batch {', '.join(places)}")
     arrival = known[-1].arrival + 1 if known else 1
     if name is not None and any(batch.key == name for batch in known):
-        raise UsageError(f"another batch is called {name!r} already; give another --name")
+        raise UsageError(f"a batch or reference set is called {name!r} already; choose another name")
     first = next(source for source in marked if source.rejected is None)
     return Batch(
         key=name or f"{arrival:05d}-{slug(first.pinned.repository) or 'batch'}",

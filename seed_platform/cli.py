@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,7 +38,8 @@ from seed_platform.policy import load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
 from seed_platform.steps.flow import READ
-from seed_platform.steps.page_flow import READ_PAGES, VERDICT_TABLES
+from seed_platform.steps.models import models
+from seed_platform.steps.page_flow import CODE_RELEVANCE, PAGE_STEPS, READ_PAGES, VERDICT_TABLES
 
 _CORPORA = click.Choice(["file_level", "repository_level", "web"])
 _FUNNELS = {"file_level": REPOSITORIES, "repository_level": REPOSITORIES, "web": CRAWL}
@@ -92,7 +94,12 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
         console.out.print("everything is up to date")
         return
     batches = {key for key, _ in launched.computed}
-    console.out.print(f"done: {len(launched.computed)} results for {len(batches)} batches; next: seed funnel")
+    steps = {step for _, step in launched.computed}
+    following = "seed funnel web" if steps <= {step.name for step in PAGE_STEPS} else "seed funnel"
+    console.out.print(f"done: {len(launched.computed)} results for {len(batches)} batches; next: {following}")
+    if CODE_RELEVANCE.name in steps and (why_none := models(lake)[CODE_RELEVANCE.models[0]].report.get("why_none")):
+        told = f"no model judges relevance, so every page passes it: {why_none}"
+        console.err.print(f"[yellow]note[/] {escape(told)}", soft_wrap=True)
     _tell_unread(lake, {key for key, step in launched.computed if step in (READ.name, READ_PAGES.name)})
 
 
@@ -123,8 +130,12 @@ def funnel_command(
       seed funnel file_level --batch 00001-flask --plot funnel.png
     """
     lake = _existing_lake(settings)
-    known = list_batches(lake, kind=_FUNNELS[corpus])
-    chosen = [find_batch(known, name).key for name in batch_names] or None
+    known = [each for each in list_batches(lake, kind=None) if each.kind != REFERENCES]
+    named = [find_batch(known, name) for name in batch_names]
+    for each in named:
+        if each.kind != _FUNNELS[corpus]:
+            raise UsageError(f"batch {each.key} is of {each.kind}, of which {corpus} has nothing")
+    chosen = [each.key for each in named] or None
     connection, policy = _views(lake, settings), load_policy(settings.policy)
     if corpus == "web":
         counted = web_funnel(connection, policy.web, chosen)
@@ -373,6 +384,21 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; what was published stays, `seed run` goes on from there", 1)
     sys.exit(0)
+
+
+def entry() -> NoReturn:
+    """The process of the command: `main`, and an end that nothing can spoil.
+
+    Once in a long while a thread of a native library aborts an interpreter that is being taken down, after all work is
+    done; so it is not taken down.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
 
 
 def _fail(message: str, code: int) -> NoReturn:

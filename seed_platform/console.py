@@ -175,7 +175,8 @@ def show_story(story: Story) -> None:
         verdict = f"in the reference set [bold]{document['reference_set']}[/], which is in no corpus"
     out.print(f"[bold]{escape(name)}[/] is {verdict}")
     if story.matches > 1:
-        out.print(f"[bright_black]{story.matches} documents have this name; this is the last that arrived[/]")
+        which = "the one in the corpus" if document["kind"] == "page" and story.kept else "the last that arrived"
+        out.print(f"[bright_black]{story.matches} documents have this name; this is {which}[/]")
     if is_file:
         _show_file(story)
     elif document["kind"] == "page":

@@ -7,7 +7,6 @@ section's hash is part of the fingerprint of what was computed under it.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 

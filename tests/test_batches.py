@@ -75,7 +75,7 @@ def test_nothing_but_what_arrived_before_is_a_wrong_call(lake_root: str, one: Pa
 
 def test_a_name_is_taken_once(lake_root: str, one: Path, two: Path):
     _add(lake_root, one, name="mine")
-    with pytest.raises(UsageError, match="'mine' already; give another --name"):
+    with pytest.raises(UsageError, match="'mine' already; choose another name"):
         _add(lake_root, two, name="mine")
     assert [batch.key for batch in list_batches(Lake(lake_root))] == ["mine"]
 

@@ -84,7 +84,7 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(seed: Seed, tmp_path: Path, ar
         (["why", "projekt:src/kept.py"], ["projekt", "there are: project"]),
         (["why", "project:lib/kept.py"], ["did you mean src/kept.py?"]),
         (["why", "project:none.py"], ["project has no file none.py"]),
-        (["why", "project@0000000:src/kept.py"], ["project has no file"]),
+        (["why", "project@0000000:src/kept.py"], ["project has no revision 0000000"]),
         (["why", "proj%:src/kept.py"], ["proj%"]),
         (["funnel", "--batch", "third"], ["third", "first, second"]),
         (["sql", "SELECT nonsense"], ["nonsense"]),

@@ -17,10 +17,11 @@ from seed_platform.batches import find_batch
 from seed_platform.errors import SeedError
 from seed_platform.lake.lake import Lake
 from seed_platform.lineage.checks import Outcome
+from seed_platform.policy import load_policy
 from seed_platform.progress import is_listening, listen
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report, Step
-from seed_platform.steps.freshness import Done, Flow, bring_up_to_date, withdraw
+from seed_platform.steps.freshness import Done, Flow, bring_up_to_date, load_records, withdraw
 from seed_platform.steps.lines import line_with
 
 Check = Callable[[Lake, Settings, list[str]], Outcome]
@@ -59,6 +60,12 @@ def run_check(
         for key in context.partition_keys:
             withdraw(work, step, find_batch(flow.batches, key))
     return outcome
+
+
+def current_batches(lake: Lake, settings: Settings, step: Step) -> list[str]:
+    """The batches whose result of `step` is up to date."""
+    flow = line_with(step).flow(lake, load_policy(settings.policy), settings)
+    return flow.up_to_date(load_records(lake), step)
 
 
 def work_of(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> Context:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from seed_platform.assets.execution import Check, run_check, run_step
+from seed_platform.assets.execution import Check, current_batches, run_check, run_step
 from seed_platform.assets.resources import EngineResource, LakeResource
 from seed_platform.assets.step_assets import FILES, OWNERS, REPOSITORIES, check_result, step_asset
 from seed_platform.automation.conditions import when_outstanding
@@ -49,6 +49,7 @@ _KINDS = {
     "near_duplicates": "numba",
     "syntax": "treesitter",
 }
+
 
 @dg.multi_asset(
     specs=[
@@ -138,7 +139,7 @@ def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> c
     """A policy that leaves out exact duplicates may keep the same content twice."""
     if "exact_duplicates" not in load_policy(settings.policy).file_level.filters:
         return checks.Outcome(passed=True, numbers={})
-    return checks.content_is_unique(lake, settings, batches)
+    return checks.content_is_unique(lake, settings, batches, current_batches(lake, settings, FILE_LEVEL_CORPUS))
 
 
 file_level = step_asset(

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from seed_platform.assets.execution import Check, run_check, run_step
+from seed_platform.assets.execution import Check, current_batches, run_check, run_step
 from seed_platform.assets.resources import EngineResource, LakeResource
 from seed_platform.assets.step_assets import OWNERS, check_result, step_asset
-from seed_platform.automation.conditions import when_outstanding
+from seed_platform.automation.conditions import when_never_made, when_outstanding
 from seed_platform.automation.partitions import crawl_batches
 from seed_platform.lake.lake import Lake
 from seed_platform.lineage import checks, near_duplicate_checks
@@ -79,9 +79,9 @@ def read_crawl(
     kinds={"fasttext"},
     owners=OWNERS,
     code_version=code_relevance.FILTER.version,
-    automation_condition=dg.AutomationCondition.on_missing(),
-    description="The classifier that finds pages about code among those that mark none, tuned for recall. Materializing "
-    "it trains it anew on the pages that are there, and makes the verdicts on relevance outstanding.",
+    automation_condition=when_never_made(),
+    description="The classifier that finds pages about code among those that mark none, tuned for recall. "
+    "Materializing it trains it anew on the pages that are there, and makes the verdicts on relevance outstanding.",
 )
 def code_relevance_model(lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Sample, label, train, choose the threshold, report."""
@@ -120,7 +120,7 @@ def _verified(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outc
 def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
     """A policy that leaves out a filter of duplicates may keep the same URL or text twice."""
     filters = load_policy(settings.policy).web.filters
-    numbers = checks.page_urls_are_unique(lake, settings, batches).numbers
+    numbers = checks.page_urls_are_unique(lake, settings, batches, current_batches(lake, settings, WEB_CORPUS)).numbers
     asked = {"url_duplicates": "distinct_urls", "exact_duplicates": "distinct_texts"}
     distinct = [numbers[number] for name, number in asked.items() if name in filters]
     return checks.Outcome(all(each == numbers["documents"] for each in distinct), numbers)

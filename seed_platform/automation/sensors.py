@@ -67,13 +67,11 @@ def crawl_arrivals(context: dg.SensorEvaluationContext, lake: LakeResource) -> d
     if not added:
         return dg.SkipReason("; ".join(failed) if failed else "no complete segment has arrived since")
     missing = [batch.key for batch in missing_partitions(context.instance, list_batches(lake.lake(), kind=CRAWL))]
-    return dg.SensorResult(
-        dynamic_partitions_requests=[PARTITIONS[CRAWL].build_add_request(missing)], cursor=context.cursor
-    )
+    return dg.SensorResult(dynamic_partitions_requests=[PARTITIONS[CRAWL].build_add_request(missing)])
 
 
 def _is_of(segment: Segment, batch: Batch | None) -> bool:
-    """Whether `batch`, the one of the segment's name, was made of it: another segment or a user may have used the name."""
+    """Whether `batch`, which has the segment's name, was made of it: another segment or a user may have taken it."""
     return batch is not None and any(
         source.pinned.spec.rstrip("/").rpartition("/")[2] == display_text(segment.name) for source in batch.sources
     )

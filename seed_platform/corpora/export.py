@@ -30,6 +30,8 @@ from seed_platform.progress import track
 FORMATS = ("parquet", "jsonl")
 _MANIFEST = "manifest.json"
 _SHARD_BYTES = 256 << 20
+_NO_GROUP = "unknown"
+"""What documents are counted under that no filter put into a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _write(
         writer = _ShardWriter(folder, file_format)
         for frame in corpus.documents(lake, batches):
             shards += writer.write(frame)
-            for group, number in frame[corpus.grouped_by].value_counts().iter_rows():
+            for group, number in frame[corpus.grouped_by].fill_null(_NO_GROUP).value_counts().iter_rows():
                 groups[group] = groups.get(group, 0) + number
             progress.advance(frame.height)
         shards += writer.close()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from seed_platform.batches import BatchSource
 from seed_platform.crawl import locations
+from seed_platform.crawl.locations import WARC
+from seed_platform.errors import UsageError
 from seed_platform.progress import track
 from seed_platform.sources.base import Limits, PinnedSource, SourceError, display_text
 from seed_platform.sources.locations import without_credentials
@@ -19,6 +21,9 @@ def pin_crawl(specs: Sequence[str], limits: Limits, base_url: str | None = None)
     """Find the files that each spec names, in order; a spec that names none is kept as a rejection.
 
     A file named twice counts once. `base_url` is that of the folders of HTML among the specs.
+
+    Raises:
+        UsageError: there is a `base_url`, and no source that it could be of.
     """
     sources: dict[str, BatchSource] = {}
     with track("looking up crawl files", len(specs)) as progress:
@@ -32,4 +37,6 @@ def pin_crawl(specs: Sequence[str], limits: Limits, base_url: str | None = None)
             for source in found:
                 sources.setdefault(source.identity(), source)
             progress.advance()
+    if base_url is not None and all(source.pinned.kind == WARC for source in sources.values()):
+        raise UsageError("--base-url is for a folder of HTML, and none of the sources is one")
     return list(sources.values())

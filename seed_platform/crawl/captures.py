@@ -62,7 +62,7 @@ class Refusal:
         offset: as of a capture; of the first one for a count.
         reason: stable name.
         detail: one line for a person; the number of records for a count.
-        url: WARC-Target-URI where it is known.
+        url: WARC-Target-URI where it is known; the first 200 characters of one of more than 8 KiB.
         length: bytes of the file this accounts for. Over one file the lengths of all captures and refusals add up to
             its size.
     """

@@ -65,11 +65,12 @@ def _undo(body: bytes, name: str, limits: CrawlLimits) -> bytes:
         return _inflate(body, 31, limits) if body.startswith(b"\x1f\x8b") else body
     if name == "zstd":
         return _zstd(body, limits) if body.startswith(b"\x28\xb5\x2f\xfd") else body
-    if name not in {"deflate", "br"}:
-        raise Refused("unknown_coding", name[:80])
-    # These two have no magic number, but their first byte is hardly ever that of markup.
+    # The others have no magic number, but their first byte is hardly ever that of markup. Names that are none, such as
+    # that of a character set, are in headers of pages that were never coded.
     if body.lstrip(_MARKUP_SPACE).startswith(b"<"):
         return body
+    if name not in {"deflate", "br"}:
+        raise Refused("unknown_coding", name[:80])
     if name == "br":
         return _brotli(body, limits)
     has_zlib_header = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0

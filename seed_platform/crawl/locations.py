@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 
@@ -35,7 +36,10 @@ WARC, HTML = "warc", "html"
 _BEGINNING = 1 << 16
 _S3 = "s3://"
 _WEB = ("https://", "http://")
-_BASE = re.compile(r"[^\s?#]+")
+_BASE = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before each new try of a request."""
+_BUSY = frozenset({429, 500, 502, 503, 504})
 _ANONYMOUS_BUCKETS = ("commoncrawl",)
 """Public buckets that are read without credentials, which would be refused there if they are another account's."""
 
@@ -93,10 +97,12 @@ def _pin_folder(spec: str, folder: Path, limits: Limits, base_url: str | None) -
         return [_pin_file(spec, each) for each in files]
     if base_url is None:
         raise SourceError("no_crawl_files", f"{display_text(spec)} has no WARC file; a folder of HTML needs --base-url")
-    if not base_url.startswith(_WEB) or not _BASE.fullmatch(base_url):
+    if not _BASE.fullmatch(base_url):
         shown = without_credentials(base_url)
         raise SourceError("unsupported_source", f"--base-url is https://HOST/PATH/, not {shown!r}")
     _path_of(base_url)
+    if not any(each.name.lower().endswith(PAGE_SUFFIXES) for each in folder.rglob("*")):
+        raise SourceError("no_crawl_files", f"{display_text(spec)} has no file that ends in {', '.join(PAGE_SUFFIXES)}")
     pinned = FolderSource().pin(spec, limits)
     base = base_url if base_url.endswith("/") else f"{base_url}/"
     return [
@@ -124,9 +130,12 @@ def _pin_file(spec: str, path: Path) -> PinnedSource:
 
 
 def _pinned(spec: str, locator: str, name: str, beginning: bytes, size: int) -> PinnedSource:
+    if not size:
+        raise SourceError("empty_file", f"{display_text(name)} has no bytes")
     name = display_text(name)
     digest = hashlib.blake2b(beginning + size.to_bytes(8, "little"), digest_size=20).hexdigest()
-    spec = display_text(without_credentials(spec))
+    # A signed URL has its secret in the query.
+    spec = display_text(without_credentials(spec.partition("?")[0] if spec.startswith(_WEB) else spec))
     return PinnedSource(spec=spec, kind=WARC, locator=locator, repository=name, origin=f"warc/{name}", revision=digest)
 
 
@@ -138,8 +147,8 @@ def _pin_remote(spec: str, url: str, limits: Limits) -> PinnedSource:
             size = int(filesystem.info(url)["size"])
             beginning = cast(bytes, filesystem.cat_file(url, start=0, end=min(size, _BEGINNING)))
         return _pinned(spec, url, name, beginning, size)
-    name = PurePosixPath(urlsplit(url).path).name
-    with _response(url, limits, {"Range": f"bytes=0-{_BEGINNING - 1}"}) as response:
+    name = PurePosixPath(unquote(urlsplit(url).path) if url.startswith(_WEB) else urlsplit(url).path).name
+    with _response(url, limits, {"Range": f"bytes=0-{_BEGINNING - 1}"}) as response, _reading(url):
         beginning = response.read(_BEGINNING)
         told = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length")
     if not str(told).isdigit():
@@ -187,17 +196,34 @@ def _s3_errors(url: str) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _response(url: str, limits: Limits, headers: dict[str, str]) -> Iterator[Any]:
+def _response(url: str, limits: Limits, headers: dict[str, str]) -> Any:  # noqa: ANN401 - http.client.HTTPResponse, or what a handler gives
+    """The answer to a request, asked again after a while where the server is busy or cannot be reached."""
     request = urllib.request.Request(url, headers={"User-Agent": "seed-platform", **headers})  # noqa: S310 - http(s)
+    for pause in (*_PAUSES, None):
+        try:
+            return urllib.request.urlopen(request, timeout=limits.connect_timeout)  # noqa: S310 - http(s)
+        except urllib.error.HTTPError as error:
+            if pause is None or error.code not in _BUSY:
+                reason = "missing_path" if error.code in (404, 410) else "unreachable"
+                raise SourceError(reason, f"{_shown(url)}: HTTP {error.code}") from error
+        except (OSError, http.client.HTTPException) as error:
+            if pause is None:
+                raise SourceError("unreachable", f"{_shown(url)}: {error}") from error
+        time.sleep(pause)
+    raise AssertionError("the last try has no pause")
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[None]:
+    """What fails while an answer is read is the server's fault."""
     try:
-        with urllib.request.urlopen(request, timeout=limits.connect_timeout) as response:  # noqa: S310 - http(s)
-            yield response
-    except urllib.error.HTTPError as error:
-        reason = "missing_path" if error.code in (404, 410) else "unreachable"
-        raise SourceError(reason, f"{without_credentials(url)}: HTTP {error.code}") from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise SourceError("unreachable", f"{without_credentials(url)}: {error}") from error
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise SourceError("unreachable", f"{_shown(url)}: {error}") from error
+
+
+def _shown(url: str) -> str:
+    return without_credentials(url).partition("?")[0]
 
 
 @contextmanager
@@ -246,12 +272,29 @@ def _require_whole(source: PinnedSource, local: Path) -> None:
 
 
 def _fetch(url: str, destination: Path, limits: Limits) -> None:
-    with _response(url, limits, {}) as response, destination.open("wb") as out:
-        size = 0
-        while chunk := response.read(CHUNK):
-            size += out.write(chunk)
-            if size > limits.max_archive_bytes:
-                raise SourceError("too_large", f"{without_credentials(url)} is over {limits.max_archive_bytes} bytes")
+    """Download to a file; a broken connection is taken up where it ended."""
+    for attempt in range(len(_PAUSES) + 1):
+        size = destination.stat().st_size if attempt else 0
+        with _response(url, limits, {"Range": f"bytes={size}-"} if size else {}) as response:
+            begun = size if response.status == http.client.PARTIAL_CONTENT else 0
+            with destination.open("ab" if begun else "wb") as out:
+                if _copy(response, out, begun, url, limits):
+                    return
+    raise SourceError("unreachable", f"{_shown(url)}: the connection broke {len(_PAUSES) + 1} times")
+
+
+def _copy(response: Any, out: BinaryIO, size: int, url: str, limits: Limits) -> bool:  # noqa: ANN401 - as `_response`
+    """Copy what is left of an answer; False if the connection broke before its end."""
+    while True:
+        try:
+            chunk = response.read(CHUNK)
+        except (OSError, http.client.HTTPException):
+            return False
+        if not chunk:
+            return not response.length  # what was announced and did not come
+        size += out.write(chunk)
+        if size > limits.max_archive_bytes:
+            raise SourceError("too_large", f"{_shown(url)} is over {limits.max_archive_bytes} bytes")
 
 
 def read_bytes(url: str, limits: Limits, most: int) -> bytes:
@@ -264,7 +307,7 @@ def read_bytes(url: str, limits: Limits, most: int) -> bytes:
         with _s3_errors(url), s3(url).open(url, "rb") as file:
             data = cast(bytes, file.read(most + 1))
     else:
-        with _response(url, limits, {}) as response:
+        with _response(url, limits, {}) as response, _reading(url):
             data = response.read(most + 1)
     if len(data) > most:
         raise SourceError("too_large", f"{without_credentials(url)} is over {most} bytes")

@@ -16,6 +16,7 @@ from seed_platform.crawl.headers import BLANK_LINE, Fields
 
 _MAX_HEADER = 256 << 10
 _STATUS = re.compile(rb"\s*HTTP/\d(?:\.\d)?[ \t]+(\d{3})\b[^\n]*\n")
+_LENGTH = re.compile(r"\d{1,18}")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 _HTML_TYPES = {"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"}
 _UNSAID_TYPES = {"", "*/*", "unknown/unknown", "application/unknown"}
@@ -48,12 +49,7 @@ def read_page(block: bytes, limits: CrawlLimits) -> Page:
     media_type = media_type.strip().lower()
     if media_type not in _HTML_TYPES and media_type not in _UNSAID_TYPES:
         raise Refused("not_html", media_type[:80])
-    body = block[begin:]
-    if "chunked" in fields.text(b"transfer-encoding").lower():
-        body = undo_chunked(body)
-    codings = fields.text(b"content-encoding")
-    if codings:
-        body = undo_content_codings(body, codings, limits)
+    body = _read_body(block[begin:], fields, limits)
     if not body or body.isspace():
         raise Refused("empty_body", f"{len(body)} bytes")
     _check_content(body, said=media_type in _HTML_TYPES)
@@ -76,6 +72,21 @@ def _read_head(block: bytes) -> tuple[int, Fields, int]:
             break
         at = end.end()
     return int(line[1]), Fields(block[at : end.end()]), end.end()
+
+
+def _read_body(body: bytes, fields: Fields, limits: CrawlLimits) -> bytes:
+    """The body without its codings."""
+    chunked = "chunked" in fields.text(b"transfer-encoding").lower()
+    codings = fields.text(b"content-encoding")
+    if chunked:
+        body = undo_chunked(body)
+    if codings:
+        return undo_content_codings(body, codings, limits)
+    length = fields.text(b"content-length")
+    # The length of a coded body says nothing of one that was stored decoded.
+    if not chunked and _LENGTH.fullmatch(length) and int(length) > len(body):
+        raise Refused("truncated_payload", f"{length} bytes announced, {len(body)} there")
+    return body
 
 
 def _check_status(status: int) -> None:

@@ -21,6 +21,8 @@ from seed_platform.crawl.members import Member
 _MAX_HEADER = 64 << 10
 _NEWLINES = re.compile(rb"[\r\n]*")
 _LENGTH = re.compile(rb"\d{1,18}")
+_MAX_URL = 8 << 10
+_SHOWN_URL = 200
 
 _RECORD = re.compile(rb"WARC/1\.\d\r?\n(?:[!-9;-~]+:[^\n]{0,4096}\n){0,16}?(?i:warc-type)[ \t]*:")
 """The beginning of a record where none is expected: bounded, so that searching for it stays linear."""
@@ -54,6 +56,17 @@ class Flaw:
 def target_uri(fields: Fields) -> str:
     """WARC-Target-URI as text; "" if it is missing."""
     return fields.text(b"warc-target-uri").strip("<> \t")
+
+
+def has_long_uri(fields: Fields) -> bool:
+    """Whether WARC-Target-URI has more bytes than servers take in a request line."""
+    return len(fields.get(b"warc-target-uri") or b"") > _MAX_URL
+
+
+def shown_uri(fields: Fields) -> str | None:
+    """WARC-Target-URI of a record that is refused: only its beginning if it is too long; None if it is missing."""
+    uri = target_uri(fields)
+    return (uri[:_SHOWN_URL] if has_long_uri(fields) else uri) or None
 
 
 def has_record(content: bytes) -> bool:
@@ -191,7 +204,7 @@ def _next(content: _Content, limits: CrawlLimits) -> Record | Flaw | None:
 
 
 def _flaw(content: _Content, begin: int, reason: str, detail: str, fields: Fields) -> Flaw:
-    return Flaw(begin, content.start, content.at_end, reason, detail, target_uri(fields) or None)
+    return Flaw(begin, content.start, content.at_end, reason, detail, shown_uri(fields))
 
 
 def _read_header(content: _Content) -> tuple[int, Fields]:

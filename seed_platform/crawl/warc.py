@@ -16,7 +16,16 @@ from typing import BinaryIO
 from seed_platform.crawl.captures import Capture, CrawlLimits, Refusal, Refused
 from seed_platform.crawl.members import Codec, Damage, Gzip, Member, PlainMember
 from seed_platform.crawl.payload import read_page
-from seed_platform.crawl.records import Flaw, Record, has_record, only_record, read_records, target_uri
+from seed_platform.crawl.records import (
+    Flaw,
+    Record,
+    has_long_uri,
+    has_record,
+    only_record,
+    read_records,
+    shown_uri,
+    target_uri,
+)
 from seed_platform.crawl.window import Window
 from seed_platform.crawl.zstd_frames import Zstd
 
@@ -132,7 +141,7 @@ def _outcome(item: Record | Flaw, offset: int, length: int, limits: CrawlLimits)
     try:
         return _capture(item, offset, length, limits)
     except Refused as refused:
-        return Refusal(offset, refused.reason, refused.detail, target_uri(item.fields) or None, length)
+        return Refusal(offset, refused.reason, refused.detail, shown_uri(item.fields), length)
 
 
 def _capture(record: Record, offset: int, length: int, limits: CrawlLimits) -> Capture:
@@ -141,6 +150,8 @@ def _capture(record: Record, offset: int, length: int, limits: CrawlLimits) -> C
     url = target_uri(fields)
     if not url:
         raise Refused("bad_header", "no WARC-Target-URI")
+    if has_long_uri(fields):
+        raise Refused("bad_url", f"{len(url)} characters")
     block_type = fields.text(b"content-type").lower()
     if block_type and not block_type.startswith("application/http"):
         raise Refused("not_http", block_type[:80])

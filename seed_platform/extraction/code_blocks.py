@@ -60,6 +60,69 @@ def entity(text: Bytes, position: int, end: int) -> tuple[int, int]:
 
 
 @inner
+def _has_lines(nodes: Nodes, row: int) -> bool:
+    """Whether an element has a <br> between two texts."""
+    ended = seen = False
+    for child in range(row + 1, nodes[row, LAST]):
+        if nodes[child, TAG] == _BR:
+            ended = seen
+        elif nodes[child, TAG] == 0 and nodes[child, SIZE] > 0:
+            if ended:
+                return True
+            seen = True
+    return False
+
+
+@inner
+def _begins_line(nodes: Nodes, row: int) -> bool:
+    """Whether no text is before an element on its line."""
+    while True:
+        above = nodes[row, PARENT]
+        before = row - 1
+        while before > above:
+            while nodes[before, PARENT] != above:
+                before = nodes[before, PARENT]
+            if nodes[before, TAG] == _BR or KINDS[nodes[before, TAG]] & names.BLOCK:
+                return True
+            if nodes[before, SIZE] > 0:
+                return False
+            before -= 1
+        if above < 0 or KINDS[nodes[above, TAG]] & names.BLOCK:
+            return True
+        row = above
+
+
+@inner
+def _ends_line(nodes: Nodes, row: int) -> bool:
+    """Whether no text is after an element on its line."""
+    while True:
+        above = nodes[row, PARENT]
+        if above < 0:
+            return True
+        after = nodes[row, LAST]
+        while after < nodes[above, LAST]:
+            if nodes[after, TAG] == _BR or KINDS[nodes[after, TAG]] & names.BLOCK:
+                return True
+            if nodes[after, SIZE] > 0:
+                return False
+            after = nodes[after, LAST]
+        if KINDS[nodes[above, TAG]] & names.BLOCK:
+            return True
+        row = above
+
+
+@inner
+def _stands_alone(nodes: Nodes, row: int) -> bool:
+    """Whether an element has its lines for itself. Within cells it has not: a block would undo the table."""
+    block = nodes[row, PARENT]
+    while block > 0 and not KINDS[nodes[block, TAG]] & names.BLOCK:
+        block = nodes[block, PARENT]
+    if block >= 0 and KINDS[nodes[block, TAG]] & names.CELL:
+        return False
+    return _begins_line(nodes, row) and _ends_line(nodes, row)
+
+
+@inner
 def _is_listing(nodes: Nodes, row: int, text: Bytes) -> bool:
     """Whether an element is a block of code."""
     tag, kind = nodes[row, TAG], KINDS[nodes[row, TAG]]
@@ -69,10 +132,18 @@ def _is_listing(nodes: Nodes, row: int, text: Bytes) -> bool:
         return False
     if nodes[row, FLAGS] & names.LISTING:
         return True
+    # Inline code with blocks in it was never closed.
+    is_inline = kind & names.CODE and not nodes[row, INNER] & names.BLOCK
+    if is_inline and nodes[row, INNER] & names.BREAK and _has_lines(nodes, row) and _stands_alone(nodes, row):
+        return True
     if tag != _CODE or nodes[nodes[row, PARENT], SIZE] != nodes[row, SIZE]:
         return False
-    if nodes[row, INNER] & (names.BREAK | names.BLOCK):
-        return True
+    return nodes[row, INNER] & (names.BREAK | names.BLOCK) != 0 or _has_line_ends(nodes, row, text)
+
+
+@inner
+def _has_line_ends(nodes: Nodes, row: int, text: Bytes) -> bool:
+    """Whether the text of an element has several line ends."""
     lines = 0
     for child in range(row + 1, nodes[row, LAST]):
         if nodes[child, TAG] == 0:
@@ -151,6 +222,7 @@ def write_code(text: Bytes, nodes: Nodes, block: int, out: Bytes, begin: int, st
     depth = 0
     line_ends = False
     visible = False
+    broken = wrapped = False
     kind = KINDS[nodes[block, TAG]]
     row = block + 1
     end = nodes[block, LAST]
@@ -172,13 +244,22 @@ def write_code(text: Bytes, nodes: Nodes, block: int, out: Bytes, begin: int, st
                 position += 1
                 line_ends = False
         if tag == 0:
-            position = _copy(text, nodes[row, START], nodes[row, END], kind, out, position)
+            start, stop = nodes[row, START], nodes[row, END]
+            # Outside <pre> the line end of the source beside a <br> is no other line.
+            if broken and start < stop and text[start] == _NEWLINE:
+                start += 1
+            before = position
+            raw = KINDS[nodes[nodes[row, PARENT], TAG]] & names.RAW
+            position = _copy(text, start, stop, kind | raw, out, position)
             visible |= nodes[row, SIZE] > 0
-            line_ends = False
+            line_ends = broken = False
+            wrapped = not kind & names.PRE and position > before and out[position - 1] == _NEWLINE
         elif tag == _BR:
-            out[position] = _NEWLINE
-            position += 1
-            line_ends = False
+            if not wrapped:
+                out[position] = _NEWLINE
+                position += 1
+            line_ends = wrapped = False
+            broken = not kind & names.PRE
         elif _LINES[tag]:
             stack[depth, 0] = row
             stack[depth, 1] = position

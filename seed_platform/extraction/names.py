@@ -85,6 +85,7 @@ SECTION = 2048  # an id that was made of a heading
 LINK = 4096  # goes somewhere
 REPLY = 8192  # what readers wrote
 HEAD = 16384  # of a page or of its main content
+DATA = 32768  # a script of a type that browsers do not run
 
 # Whole tokens of class attributes.
 _TOKENS: dict[str, int] = {
@@ -165,6 +166,18 @@ TOKENS: Table = _table(_TOKENS)
 WORDS: Table = _table(_WORDS)
 
 # Attributes that are read, by number.
-ATTRIBUTE_NAMES = ("class", "id", "role", "hidden", "style", "aria-hidden", "colspan", "rowspan", "itemprop", "href")
-CLASS, IDENTIFIER, ROLE, HIDDEN_ATTRIBUTE, STYLE, ARIA_HIDDEN, COLSPAN, ROWSPAN, ITEMPROP, HREF = range(1, 11)
+ATTRIBUTE_NAMES = (
+    "class",
+    "id",
+    "role",
+    "hidden",
+    "style",
+    "aria-hidden",
+    "colspan",
+    "rowspan",
+    "itemprop",
+    "href",
+    "type",
+)
+CLASS, IDENTIFIER, ROLE, HIDDEN_ATTRIBUTE, STYLE, ARIA_HIDDEN, COLSPAN, ROWSPAN, ITEMPROP, HREF, TYPE = range(1, 12)
 ATTRIBUTES: Table = _table({name: number for number, name in enumerate(ATTRIBUTE_NAMES, start=1)})

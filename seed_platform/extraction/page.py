@@ -37,6 +37,7 @@ _COUNTED_NAMES = (
     "aside main time blockquote dl details iframe script video audio svg frame"
 )
 COUNTED: tuple[str, ...] = tuple(_COUNTED_NAMES.split())
+_CODE = tuple(ID[name] for name in ("pre", "code", "tt", "samp", "kbd"))
 _COUNTED = tuple((name, ID[name]) for name in COUNTED)
 _LANGUAGE = re.compile(rb"""\s(?:xml:)?lang="\s*([A-Za-z]{2})(?:[-_][^"]*)?\s*\"""")
 _WHITE_SPACE = re.compile(r"\s+")
@@ -161,7 +162,7 @@ class _Page:
         nodes = self._nodes
         root = find_root(nodes, body)
         prune(nodes, root, self._text)
-        rows = np.empty(max(1, self._counts[ID["pre"]] + 64), dtype=np.int32)
+        rows = np.empty(sum(self._counts[number] for number in _CODE) + 64, dtype=np.int32)
         rows = rows[: find_listings(nodes, root, self._text, rows)]
         informations = [self._information(int(row)) for row in rows]
         bounds = np.zeros(len(rows) + 1, dtype=np.int64)
@@ -186,7 +187,7 @@ class _Page:
         inner = row + 1
         last = min(int(nodes[row, tree.LAST]), row + 3)
         while inner < last:
-            if nodes[inner, tree.TAG] == ID["code"]:
+            if nodes[inner, tree.TAG] in (ID["code"], ID["script"]):
                 asked.append(inner)
             inner += 1
         asked.append(row)

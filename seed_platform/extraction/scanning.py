@@ -107,7 +107,13 @@ def words(text: Bytes, start: int, end: int, tokens: int) -> int:
     return found
 
 
-_NONE = np.frombuffer(b"display:none", dtype=np.uint8).copy()
+def _bytes(text: bytes) -> Bytes:
+    return np.frombuffer(text, dtype=np.uint8).copy()
+
+
+_NONE = _bytes(b"display:none")
+# Parts of the types of scripts that browsers run, or that are data for those, such as "application/ld+json".
+_RUN = (_bytes(b"script"), _bytes(b"json"), _bytes(b"module"), _bytes(b"importmap"), _bytes(b"rules"), _bytes(b"babel"))
 
 
 @inner
@@ -139,6 +145,15 @@ def attributes(text: Bytes, start: int, end: int) -> tuple[int, int]:
 
 
 @inner
+def _is_run(text: Bytes, start: int, end: int) -> bool:
+    """Whether a script of a type is one that browsers run."""
+    found = False
+    for part in _RUN:
+        found |= has(text, start, end, part)
+    return found
+
+
+@inner
 def _meaning(text: Bytes, attribute: int, start: int, end: int) -> int:  # noqa: PLR0911 - one for each attribute
     """What one attribute says."""
     if attribute == names.CLASS:
@@ -156,5 +171,7 @@ def _meaning(text: Bytes, attribute: int, start: int, end: int) -> int:  # noqa:
         return names.HIDDEN if has(text, start, end, _NONE) else 0
     if attribute == names.ARIA_HIDDEN:
         return names.HIDDEN if end - start == 4 and text[start] == 116 else 0
+    if attribute == names.TYPE:
+        return 0 if end == start or _is_run(text, start, end) else names.DATA
     # Of several rows or columns, unless it says "1".
     return 0 if end - start == 1 and text[start] == 49 else names.SPANNING

@@ -44,7 +44,9 @@ TITLE_START, TITLE_END, ROOT_START, ROOT_END, BODY, EXPLICIT, FACTS = range(7)
 
 _LESS, _MORE, _SLASH, _BANG, _SPACE, _DASH, _QUESTION = 60, 62, 47, 33, 32, 45, 63
 _AMPERSAND, _N, _B, _SEMICOLON = 38, 110, 98, 59
-_TITLE, _HTML, _BODY, _A, _FRAMESET, _LI = (ID[name] for name in ("title", "html", "body", "a", "frameset", "li"))
+_TITLE, _HTML, _BODY, _A, _SCRIPT = (ID[name] for name in ("title", "html", "body", "a", "script"))
+_CDATA = np.frombuffer(b"<![CDATA[", dtype=np.uint8).copy()
+_BRACKET, _NEWLINE = 93, 10
 _PROSE_LENGTH = 60
 # A block's own kind and these tell a row above what it contains.
 _TOLD = names.BLOCK | names.HEADING | names.PRE | names.LIST | names.BREAK | names.CELL | names.ROW | names.FRAME
@@ -82,6 +84,26 @@ def _raw_end(text: Bytes, start: int, name: int, length: int) -> int:
                 return start
         start += 1
     return size
+
+
+@inner
+def _without_wrapper(text: Bytes, start: int, end: int) -> tuple[int, int]:
+    """The text of a script without a CDATA section's marks around it, and without the line end it begins with."""
+    first, last = start, end
+    while first < end and text[first] <= _SPACE:
+        first += 1
+    while last > first and text[last - 1] <= _SPACE:
+        last -= 1
+    size = len(_CDATA)
+    if last - first >= size + 3 and text[last - 1] == _MORE and text[last - 2] == text[last - 3] == _BRACKET:
+        marked = True
+        for i in range(size):
+            marked &= text[first + i] == _CDATA[i]
+        if marked:
+            start, end = first + size, last - 3
+    if start < end and text[start] == _NEWLINE:
+        start += 1
+    return start, end
 
 
 @inner
@@ -199,9 +221,10 @@ def build(  # noqa: PLR0912, PLR0915 - one pass over the bytes
         kind = KINDS[tag]
         _note(facts, tag, text, name_end, end)
         position = end + 1
-        created = (
-            inside[3] == 0 and not kind & names.UNSEEN and (not kind & names.VOID or kind & (names.BREAK | names.BLOCK))
-        )
+        # Some highlighters have authors put code into a script that is not run, so that "<" needs no escape.
+        is_code = tag == _SCRIPT and inside[1] > 0 and flags & names.DATA
+        seen = is_code or not kind & names.UNSEEN
+        created = inside[3] == 0 and seen and (not kind & names.VOID or kind & (names.BREAK | names.BLOCK))
         if created:
             for column in range(COLUMNS):
                 nodes[row, column] = 0
@@ -221,7 +244,10 @@ def build(  # noqa: PLR0912, PLR0915 - one pass over the bytes
             end = _raw_end(text, position, tag_start + 1, name_end - tag_start - 1)
             if created and end > position:
                 _count_inside(inside, tag, 1)
-                _add_text(text, nodes, row, row - 1, position, end, inside)
+                if is_code:
+                    _add_text(text, nodes, row, row - 1, *_without_wrapper(text, position, end), inside)
+                else:
+                    _add_text(text, nodes, row, row - 1, position, end, inside)
                 _count_inside(inside, tag, -1)
                 row += 1
                 nodes[row - 2, LAST] = row

@@ -11,10 +11,10 @@ import polars as pl
 from seed_platform.filters.base import as_verdicts
 from seed_platform.pages.policy import PageRulesPolicy
 
-VERSION = "1"
+VERSION = "2"
 """Of this filter: raised when the verdict on some page changes under the same policy."""
 
-COLUMNS = ("ordinal", "doc_id", "reason", "language", "content", "link_bytes")
+COLUMNS = ("ordinal", "doc_id", "reason", "language", "content", "link_bytes", "code_blocks")
 """The columns of a page that this filter reads. `reason` is the extraction's, `language` that of the prose."""
 
 # A letter of a script without spaces is half a word: Chinese words have about two letters. Hangul has spaces.
@@ -26,17 +26,27 @@ _BROKEN = r"[\x{FFFD}\x{E000}-\x{F8FF}\x{FFFE}\x{FFFF}[\p{Cc}&&[^\t\n\r]]]"
 _FENCED = r"(?ms)^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```+[ \t]*$|\z)"
 
 _PLACEHOLDERS = {
+    # Said of the page itself, at the beginning of a paragraph or sentence; manuals say the same with "if", "a" or
+    # "returns" before it, and in lists and tables.
     "error_page": (
-        r"(?i)\b(?:error\s*)?(?:404|403|410|500|502|503)\b[\s:.,!|#*-]*(?:error|page|file|object)?\s*"
+        r"(?im)(?:^|[.!]|\b(?:error|sorry|oops),?)[\s#*_>(]*(?:(?:https?|status|error|code)[\s:#-]*){0,2}"
+        r"\b(?:404|403|410|500|502|503)\b[\s:.,!|#*\x{2013}\x{2014}-]*(?:error|page|file|object)?\s*"
         r"(?:not found|forbidden|gone|internal server error|bad gateway|service (?:temporarily )?unavailable"
         r"|unavailable)"
-        r"|(?:this|the|that|requested) (?:page|url|file|document|resource)[^.!?\n]{0,60}"
+        r"|(?:^|[.!]|\b(?:sorry|but|seems that|like|unfortunately),?)[\s#*_>(]*"
+        r"(?:(?:this|the|that) (?:page|url|address)|(?:the |your )?requested (?:page|url|file|document|resource)"
+        r"|(?:the |that )?(?:page|file|document|resource|article|content) (?:that )?you)\b[^.!?\n]{0,60}"
         r"(?:(?:was|could|can) ?not (?:be )?found|cannot be found|can't be found|(?:does not|doesn't|no longer) exists?"
-        r"|was not found|is no longer available)"
-        r"|^[#\s]*(?:page |file )?not found\b|^[#\s]*(?:access denied|forbidden|bad request|internal server error)\b"
+        r"|is no longer available)"
+        r"|\A[#*_\s]*(?:page |file )?not found\b"
+        r"|\A[#*_\s]*(?:access denied|forbidden|bad request|internal server error)\b"
     ),
+    # A page that needs it to be switched on, not a text that needs it to be known.
     "script_required": (
-        r"(?i)(?:enable|activate|turn on|requires?|without|need)\W{0,3}(?:\w+\W+){0,3}javascript"
+        r"(?im)(?:enable|activate|turn on|switch on)\W{0,3}(?:\w+\W+){0,3}javascript\b"
+        r"|\b(?:site|page|app|application|forum|content|browser)\W+(?:\w+\W+){0,3}(?:requires?|needs?)\W+javascript\b"
+        r"|\brequires?\W+(?:\w+\W+){0,3}javascript\W+(?:(?:to|must) be )?(?:enabled|activated|turned on)\b"
+        r"|\b(?:not|cannot|n['\x{2019}]t)\W+(?:\w+\W+){0,4}without\W+(?:\w+\W+)?javascript\b"
         r"|javascript\W+(?:is|has been|must be|seems to be|appears to be)\W+(?:\w+\W+){0,2}"
         r"(?:disabled|enabled|required|turned off)"
         r"|checking your browser before|verify (?:that )?you are (?:a )?human|are you a robot|just a moment\.\.\."
@@ -48,6 +58,8 @@ _PLACEHOLDERS = {
     ),
 }
 """What short pages say that stand in for the page: errors, walls, parked domains."""
+_OPENING = 4
+"""Paragraphs, the heading among them, in which such a page says so."""
 
 
 def judge(pages: pl.DataFrame, policy: PageRulesPolicy) -> pl.DataFrame:
@@ -60,8 +72,9 @@ def judge(pages: pl.DataFrame, policy: PageRulesPolicy) -> pl.DataFrame:
     Returns:
         Verdicts, one row a page, in the order given. `reason` is the first that applies of: what extraction says of a
         page without text ("no_content" if it says nothing), "broken_characters", "error_page", "script_required" and
-        "placeholder" (short pages only), "too_few_words" (`score`: words), "mostly_links", "repeated_lines" (`score`:
-        the share), "language" (`evidence`: {"language": …}), or null for a page that is kept.
+        "placeholder" (short pages without a code block only, by what they begin with), "too_few_words" (`score`:
+        words), "mostly_links", "repeated_lines" (`score`: the share), "language" (`evidence`: {"language": …}), or null
+        for a page that is kept.
     """
     judged = pages.select(*COLUMNS).with_row_index("row").rename({"reason": "extraction"})
     judged = judged.with_columns(content=pl.col("content").fill_null(""), link_bytes=pl.col("link_bytes").fill_null(0))
@@ -116,8 +129,11 @@ def _repeated(contents: pl.Series) -> pl.Series:
 def _reason(policy: PageRulesPolicy) -> pl.Expr:
     """The first reason that applies, or null."""
     content = pl.col("content")
-    # The patterns cost twenty times all else, and no long page is looked at.
-    short = pl.when(pl.col("words") <= policy.placeholder_words).then(content).otherwise(pl.lit(""))
+    # The patterns cost twenty times all else, and no long page is looked at. One with a block of code is a page about
+    # code that speaks of errors: what stands in for a page has none.
+    looked_at = (pl.col("words") <= policy.placeholder_words) & (pl.col("code_blocks") == 0)
+    opening = pl.when(looked_at).then(content).otherwise(pl.lit("")).str.strip_chars()
+    opening = opening.str.split("\n\n").list.head(_OPENING).list.join("\n\n")
     reason = (
         pl.when(content.str.strip_chars() == "")
         .then(pl.coalesce("extraction", pl.lit("no_content")))
@@ -125,7 +141,7 @@ def _reason(policy: PageRulesPolicy) -> pl.Expr:
         .then(pl.lit("broken_characters"))
     )
     for name, pattern in _PLACEHOLDERS.items():
-        reason = reason.when(short.str.contains(pattern)).then(pl.lit(name))
+        reason = reason.when(opening.str.contains(pattern)).then(pl.lit(name))
     reason = (
         reason.when(pl.col("words") < policy.min_words)
         .then(pl.lit("too_few_words"))

@@ -34,7 +34,7 @@ from seed_platform.lake.schemas import (
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Verdicts of `filter_name` on documents of a `kind` ("file", "repository", "page"), as the view `verdicts` has them."""
+    """Verdicts of `filter_name` on documents of a `kind` ("file", "repository", "page"), as in the view `verdicts`."""
 
     kind: str
     filter_name: str

@@ -69,6 +69,17 @@ class Storage:
             Path(self.uri(relative)).parent.mkdir(parents=True, exist_ok=True)
         return self.filesystem.open(self.uri(relative), mode)
 
+    def put(self, local: Path, relative: str) -> None:
+        """Make a local file a file of the lake, whole or not at all."""
+        if self.is_s3:
+            self.filesystem.put_file(str(local), self.uri(relative))
+            return
+        target = Path(self.uri(relative))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+        shutil.copyfile(local, partial)
+        partial.replace(target)
+
     def local_copy(self, relative: str) -> Path:
         """A file of the lake as a file of this machine: itself, or from S3 a copy that is fetched once.
 

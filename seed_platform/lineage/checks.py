@@ -10,9 +10,18 @@ from dataclasses import dataclass
 
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
-from seed_platform.lake.schemas import BATCHES, CRAWL_FILES, FILE_LEVEL, FILES, PAGES, REPOSITORIES, WEB, Table, verdicts
+from seed_platform.lake.schemas import (
+    BATCHES,
+    CRAWL_FILES,
+    FILE_LEVEL,
+    FILES,
+    PAGES,
+    REPOSITORIES,
+    WEB,
+    Table,
+    verdicts,
+)
 from seed_platform.settings import Settings
-
 
 _DOCUMENTS = {"files": FILES, "repositories": REPOSITORIES, "pages": PAGES}
 
@@ -58,13 +67,16 @@ def conserved(
     return Outcome(expected == judged and not (missing or extra or unexplained), numbers)
 
 
-def content_is_unique(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
+def content_is_unique(
+    lake: Lake, settings: Settings, batches: Sequence[str], current: Sequence[str] | None = None
+) -> Outcome:
     """No two documents of the corpus have the same content and language, in `batches` and all that came before them.
 
-    Later batches are not looked at: after a change of policy they hold what an older one kept until their turn comes.
+    Only batches in `current`, if given, are looked at: after a change of policy the others hold what an older one kept
+    until their turn comes.
     """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
-    connection.register("corpus", scan(lake, FILE_LEVEL))
+    connection.register("corpus", scan(lake, FILE_LEVEL, current))
     connection.register("batches", scan(lake, BATCHES))
     row = connection.execute(
         "SELECT count(*), count(DISTINCT (content_sha256, language)) FROM corpus SEMI JOIN (SELECT batch FROM batches "
@@ -76,10 +88,15 @@ def content_is_unique(lake: Lake, settings: Settings, batches: Sequence[str]) ->
     return Outcome(documents == contents, {"documents": documents, "distinct_contents": contents})
 
 
-def page_urls_are_unique(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
-    """No two pages of the web corpus are of one URL or have one text, in `batches` and all that came before them."""
+def page_urls_are_unique(
+    lake: Lake, settings: Settings, batches: Sequence[str], current: Sequence[str] | None = None
+) -> Outcome:
+    """No two pages of the web corpus are of one URL or have one text, in `batches` and all that came before them.
+
+    Only batches in `current`, if given, are looked at, as by `content_is_unique`.
+    """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
-    connection.register("corpus", scan(lake, WEB))
+    connection.register("corpus", scan(lake, WEB, current))
     connection.register("batches", scan(lake, BATCHES))
     row = connection.execute(
         "SELECT count(*), count(DISTINCT url), count(DISTINCT content_sha256) FROM corpus SEMI JOIN (SELECT batch "

@@ -1,6 +1,7 @@
 """Pages: the funnel of the web corpus, and why one page is in it or not.
 
-A page is named by its id or by its URL; of several captures the one that arrived last is told, and how many there are.
+A page is named by its id or by its URL, of which its other spellings come after the one given; of several captures the
+one in the corpus is told, else the one that arrived last, and how many there are.
 What belongs here: questions about pages over the lake's views. What does not: files and repositories (`why.py`).
 """
 
@@ -16,14 +17,14 @@ from seed_platform.errors import UsageError
 from seed_platform.lake.query import fetch_rows
 from seed_platform.lineage.funnel import Flow, Funnel, rejected_in
 from seed_platform.lineage.story import Story
-from seed_platform.pages.urls import host_of, normalize
 from seed_platform.pages.policy import WebPolicy
+from seed_platform.pages.urls import host_of, normalize
 
 _SHOWN = 5
 _FACTS = """
 SELECT p.* EXCLUDE (content), b.arrival, w.category
 FROM pages p JOIN batches b USING (batch) LEFT JOIN web w USING (batch, ordinal) WHERE {condition}
-ORDER BY b.arrival DESC, p.ordinal DESC
+ORDER BY p.url = $id DESC, w.doc_id IS NOT NULL DESC, b.arrival DESC, p.ordinal DESC
 """
 
 
@@ -101,7 +102,7 @@ def no_such_page(connection: duckdb.DuckDBPyConnection, url: str) -> UsageError:
     """What to say of a URL that is in no batch: what there is of its host."""
     host = host_of(url)
     near = connection.execute(
-        "SELECT url FROM pages WHERE host = $host ORDER BY levenshtein(url, $url), url LIMIT 3",
+        "SELECT DISTINCT url FROM pages WHERE host = $host ORDER BY levenshtein(url, $url), url LIMIT 3",
         {"host": host, "url": url},
     ).fetchall()
     hint = f"; of {host} there are: {', '.join(row[0] for row in near)}" if near else f"; there is nothing of {host}"

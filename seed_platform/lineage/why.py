@@ -1,7 +1,8 @@
 """Why a document is in a corpus or not: where it came from and what every filter said of it.
 
 A file is named by its id, by REPOSITORY:PATH, or by REPOSITORY@REVISION:PATH; a repository by its id, by REPOSITORY, or
-by REPOSITORY@REVISION; a page by its id or URL. Where several match, the one that arrived last is told, and how many there are.
+by REPOSITORY@REVISION; a page by its id or URL. Where several match, the one that arrived last is told, and how many
+there are.
 """
 
 from __future__ import annotations
@@ -41,16 +42,7 @@ def why(connection: duckdb.DuckDBPyConnection, target: str, curation: Policy) ->
             raise no_such_page(connection, target)
         return story
     if _DOC_ID.fullmatch(target):
-        found = fetch_rows(connection.execute(_FILE.format(condition="f.doc_id = $id"), {"id": target}))
-        if found:
-            return _file_story(connection, found, policy)
-        facts = repositories.by_id(connection, target)
-        if facts is not None:
-            return _repository_story(connection, facts, 1)
-        story = page_story(connection, target, curation.web)
-        if story is not None:
-            return story
-        raise UsageError(f"no document has the id {target}")
+        return _by_id(connection, target, curation)
     name, separator, path = target.partition(":")
     repository, _, revision = name.partition("@")
     if not repository or (separator and not path):
@@ -64,9 +56,21 @@ def why(connection: duckdb.DuckDBPyConnection, target: str, curation: Policy) ->
     found = fetch_rows(connection.execute(_FILE.format(condition=condition), {**values, "revision": revision}))
     if found:
         return _file_story(connection, found, policy)
-    return _rejected(connection, f"{repositories.named('r')} AND r.path = $path", values) or _no_such_file(
-        connection, repository, path
-    )
+    rejected = _rejected(connection, f"{repositories.named('r')} AND r.path = $path", values)
+    if rejected is None and revision and not repositories.find(connection, repository, revision):
+        return _named_repository(connection, repository, revision)  # which says what revisions there are
+    return rejected or _no_such_file(connection, repository, path)
+
+
+def _by_id(connection: duckdb.DuckDBPyConnection, target: str, curation: Policy) -> Story:
+    found = fetch_rows(connection.execute(_FILE.format(condition="f.doc_id = $id"), {"id": target}))
+    if found:
+        return _file_story(connection, found, curation.file_level)
+    facts = repositories.by_id(connection, target)
+    story = page_story(connection, target, curation.web) if facts is None else _repository_story(connection, facts, 1)
+    if story is None:
+        raise UsageError(f"no document has the id {target}")
+    return story
 
 
 def _named_repository(connection: duckdb.DuckDBPyConnection, name: str, revision: str) -> Story:

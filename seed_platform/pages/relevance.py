@@ -39,9 +39,10 @@ _HALVINGS = 4
 # A token is a word, a number or one mark, so that "foo(bar);" is words that prose shares, and marks that it lacks.
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
 _MARKUP = frozenset("`|#*~_[]")
-_FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_FENCED = re.compile(r"^[ \t]*(`{3,}+|~{3,}+)[^\n]*+\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"(`{1,3})([^`\n]+)\1")
-_LINK = re.compile(r"\]\([^)\s]*\)")
+# Without the optional end each link that is never closed would be searched to its end again from within it.
+_LINK = re.compile(r"\]\([^)\s]*(\)?)")
 # Scripts without spaces: each letter is a token, and pairs of them come in by the word n-grams.
 _UNSPACED = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])")
 
@@ -106,7 +107,9 @@ def shown(text: str, words: int) -> str:
     all that it learns. The words of inline code stay, since plain pages have them in their prose. Only the first
     `words` * 40 characters are looked at, code included.
     """
-    prose = _LINK.sub("]", _INLINE.sub(r" \2 ", _FENCED.sub(" ", text[: words * 40])))
+    prose = _LINK.sub(
+        lambda link: "]" if link[1] else link[0], _INLINE.sub(r" \2 ", _FENCED.sub(" ", text[: words * 40]))
+    )
     spaced = _UNSPACED.sub(r" \1 ", prose[: words * 12].lower())
     return " ".join(token for token in _TOKEN.findall(spaced)[:words] if token not in _MARKUP)
 

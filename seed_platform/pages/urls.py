@@ -15,8 +15,9 @@ _ENDS = "".join(map(chr, range(33)))
 _BREAKS = {ord(char): None for char in "\t\r\n"}
 _HOST = re.compile(r"[a-z0-9_.~-]+|\[[0-9a-f:.]+\]")
 _DEFAULT_PORTS = frozenset({"", "80", "443"})
-_INDEX = re.compile(r"/(?:index\.(?:x?html?|shtml|php\d?|aspx?|jsp|cgi)|default\.(?:aspx?|html?))$", re.IGNORECASE)
-_PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*|/\([A-Z]\([a-z0-9]{20,}\)\)(?=/|$)", re.IGNORECASE)
+_INDEX = re.compile(r"(?:index\.(?:x?html?|shtml|php\d?|aspx?|jsp|cgi)|default\.(?:aspx?|html?))?", re.IGNORECASE)
+_PATH_PARAMETER = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
+_PATH_SESSION = re.compile(r"/\([A-Z]\([a-z0-9]{20,}\)\)(?=/|$)", re.IGNORECASE)
 
 _TRACKING = frozenset(
     [
@@ -63,16 +64,23 @@ _TRACKING = frozenset(
         "sfnsn",
         "spm",
         "mibextid",
+        "pk_campaign",
+        "pk_cpn",
+        "pk_kwd",
+        "pk_keyword",
+        "pk_source",
+        "pk_medium",
+        "pk_content",
+        "pk_cid",
+        "pk_vid",
     ]
 )
-_TRACKING_PREFIXES = ("utm_", "pk_", "piwik_", "mtm_", "matomo_", "hsa_", "at_campaign", "at_medium")
+_TRACKING_PREFIXES = ("utm_", "piwik_", "mtm_", "matomo_", "hsa_", "at_campaign", "at_medium")
 _SESSIONS = frozenset(
     [
         "phpsessid",
         "jsessionid",
         "aspsessionid",
-        "sessionid",
-        "session_id",
         "cfid",
         "cftoken",
         "zenid",
@@ -83,6 +91,9 @@ _SESSIONS = frozenset(
 # phpBB, vBulletin: short names that mean something else elsewhere, told apart by the form of the value.
 _HEX_SESSIONS = frozenset({"s", "sid"})
 _HEX_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+# Elsewhere these number the sessions of a conference: only what was drawn at random is a visitor's.
+_TOKEN_SESSIONS = frozenset({"sessionid", "session_id"})
+_TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[0-9A-Za-z]{16,}")
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # RFC 3986, 3.3 and 3.4: besides unreserved characters, what may stand in a path or a query as it is.
@@ -150,11 +161,12 @@ def _host_and_port(authority: str) -> tuple[str | None, str]:
 def _path(path: str) -> str:
     """The path without dot segments, index page, session ids and slash at its end; "/" for the root."""
     path = _escaped(path, _PLAIN_PATH, _PATH_SAFE)
-    while True:
-        shorter = _INDEX.sub("/", _PATH_SESSION.sub("", _without_dots(path))).rstrip("/")
-        if shorter == path:
-            return path or "/"
-        path = shorter
+    path = _PATH_SESSION.sub("", _PATH_PARAMETER.sub("", _without_dots(path)))
+    # A segment may be dots only once its session id is gone.
+    segments = _without_dots(path).split("/")[1:]
+    while segments and _INDEX.fullmatch(segments[-1]):
+        segments.pop()
+    return "/" + "/".join(segments)
 
 
 def _without_dots(path: str) -> str:
@@ -187,6 +199,8 @@ def _is_noise(name: str, value: str) -> bool:
     """Whether a parameter says who came from where, not what is shown."""
     if name in _TRACKING or name in _SESSIONS or name.startswith(_TRACKING_PREFIXES):
         return True
+    if name in _TOKEN_SESSIONS:
+        return _TOKEN.fullmatch(value) is not None
     return name in _HEX_SESSIONS and _HEX_ID.fullmatch(value) is not None
 
 

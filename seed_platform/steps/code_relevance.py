@@ -21,6 +21,7 @@ from seed_platform.batches import CRAWL, Batch, list_batches
 from seed_platform.engine.journal import Journal
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.filters.base import as_verdicts
+from seed_platform.lake.locks import only_run
 from seed_platform.lake.schemas import PAGES, verdicts
 from seed_platform.pages import relevance
 from seed_platform.pages.categories import categorize
@@ -60,11 +61,27 @@ def judge_relevance(context: Context, batch: Batch) -> Report:
     model = models(context.lake).get(MODEL)
     if model is None:
         raise WorkError("there is no code relevance model yet: seed run, or seed train code-relevance")
-    path = None if model.path is None else context.lake.storage.local_copy(model.path)
+    path = None if model.path is None else _whole_file(context, model.path)
     # As it was trained: the policy may ask for another number since.
     words = int(model.report.get("text_words", context.policy.code_relevance.text_words))
     section = LoadedModel(id=model.id, path=path, threshold=model.threshold, text_words=words)
     return judge_batch(context, batch, FILTER, section)
+
+
+def _whole_file(context: Context, path: str) -> Path:
+    """The model's file on this machine. fastText would take one that is cut short, and score everything alike."""
+    storage = context.lake.storage
+    for attempt in range(2):
+        try:
+            local = storage.local_copy(path)
+            with local.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest().startswith(Path(path).stem):
+                    return local
+        except FileNotFoundError:
+            break
+        if attempt or not storage.drop_copy(path):
+            break
+    raise WorkError(f"the model file {path} is missing or altered: seed train code-relevance")
 
 
 def judge(pages: pl.DataFrame, model: LoadedModel) -> pl.DataFrame:
@@ -133,33 +150,47 @@ def train_relevance(context: Context, labels: Mapping[str, bool] | None = None) 
     policy = context.policy.code_relevance
     gold = _gold(context, policy, labels)
     source = "given" if labels is not None else "pages with code blocks against plain pages about other things"
+    if labels is None and (lacking := _too_few(gold, policy)):
+        in_use = models(context.lake).get(MODEL)
+        if in_use is not None and in_use.path is not None:
+            raise UsageError(lacking)  # a model that works is not replaced by none
+        return _publish(context, Model(MODEL, f"none-{relevance.VERSION}", None, 0.0, {"why_none": lacking}))
     target = context.lake.storage.scratch("training") / uuid.uuid4().hex
-    try:
-        trained = relevance.train(gold, policy, target)
-    except UsageError as error:
-        if labels is not None:
-            raise
-        return _publish(context, Model(MODEL, f"none-{relevance.VERSION}", None, 0.0, {"why_none": str(error)}))
+    trained = relevance.train(gold, policy, target)
     report: dict[str, Any] = {key: value for key, value in asdict(trained).items() if key != "path"}
     report |= {
         "labels": source,
+        "labels_without_page": 0 if labels is None else len(labels) - gold.height,
         "pages": gold.height,
         "min_recall": policy.min_recall,
         "text_words": policy.text_words,
     }
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     path = f"{FOLDER}/{MODEL}/{digest[:32]}.bin"
-    with context.lake.storage.open(path, "wb") as out, target.open("rb") as whole:
-        while chunk := whole.read(1 << 20):
-            out.write(chunk)
+    context.lake.storage.put(target, path)
     target.unlink()
     identity = json.dumps([digest, trained.threshold, policy.text_words, relevance.VERSION])
     model_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
     return _publish(context, Model(MODEL, model_id, path, trained.threshold, report))
 
 
+def _too_few(gold: pl.DataFrame, policy: CodeRelevancePolicy) -> str | None:
+    """What is missing to train without labels, in words; None if nothing is."""
+    code = int(gold["code_related"].sum())
+    other = gold.height - code
+    if min(code, other) >= policy.min_pages:
+        return None
+    return (
+        f"too few pages to learn from: {code} with code blocks and {other} plain pages of sites about other things "
+        f"(news, shops, …), at least {policy.min_pages} of each are needed; plain documentation, forums, blogs count "
+        "as neither. Add crawls of other sites, or give --labels FILE"
+    )
+
+
 def _publish(context: Context, model: Model) -> Model:
-    publish_model(context.lake, model, context.commit)
+    # No step is at work under the lock: none judges with another model than its result is recorded under.
+    with only_run(context.lake.storage, "work"):
+        publish_model(context.lake, model, context.commit)
     return model
 
 

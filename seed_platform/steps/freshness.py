@@ -27,6 +27,7 @@ from seed_platform.lake.schemas import MATERIALIZATIONS
 from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report, Step
+from seed_platform.steps.models import model_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Flow:
         self.references = list(references)
         self._policy = policy
         self._settings = settings
-        self._models = models
+        self.models = models
         self._known: dict[tuple[str, str], str] = {}
         self._place = {batch.key: number for number, batch in enumerate(self.batches)}
 
@@ -100,8 +101,12 @@ class Flow:
         if step.references:
             depends_on["references"] = [[each.key, each.fingerprint] for each in self.references]
         if step.models:
-            depends_on["models"] = [[name, self._models.get(name)] for name in step.models]
+            depends_on["models"] = [[name, self.models.get(name)] for name in step.models]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+
+    def up_to_date(self, records: dict[tuple[str, str], Record], step: Step) -> list[str]:
+        """The batches whose result of `step` is as it should be."""
+        return [each.key for each in self.batches if _matches(records, step, each, self.fingerprint(step, each))]
 
     def outstanding(self, records: dict[tuple[str, str], Record]) -> list[tuple[Batch, Step]]:
         """What has to be computed, batches in order of arrival, steps after their inputs."""
@@ -153,6 +158,7 @@ def bring_up_to_date(context: Context, flow: Flow, step: Step, batch: Batch) -> 
     with only_run(context.lake.storage, "work"):
         # Under the lock, which whoever removes a batch or adds a reference set holds as well.
         _require_register(context.lake, flow, step, batch)
+        _require_models(context.lake, flow, step)
         records = load_records(context.lake)
         _require(records, flow, _needed(flow, step, batch), f"{step.name} of batch {batch.key}")
         if (step.name, batch.key) in records:
@@ -187,6 +193,15 @@ def _require_register(lake: Lake, flow: Flow, step: Step, batch: Batch) -> None:
         missing += [each.key for each in list_batches(lake, kind=REFERENCES) if each.key not in named]
     if missing:
         raise WorkError(f"batch {missing[0]} was added or removed while this ran: seed run again")
+
+
+def _require_models(lake: Lake, flow: Flow, step: Step) -> None:
+    """A result is of the models that its fingerprint names."""
+    if step.models:
+        known = model_ids(lake)
+        for name in step.models:
+            if known.get(name) != flow.models.get(name):
+                raise WorkError(f"the model {name} was trained while this ran: seed run again")
 
 
 def _require(

@@ -19,7 +19,7 @@ from seed_platform.pages.policy import PageRulesPolicy, SiteQualityPolicy
 from seed_platform.section import Section
 from seed_platform.steps.judge import DocumentFilter
 
-_RULES_COLUMNS = ("ordinal", "doc_id", "extraction", "language", "content", "link_bytes")
+_RULES_COLUMNS = ("ordinal", "doc_id", "extraction", "language", "content", "link_bytes", "code_blocks")
 _QUALITY_COLUMNS = ("ordinal", "doc_id", "url", "title", "structure", "content")
 
 

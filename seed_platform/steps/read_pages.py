@@ -42,6 +42,8 @@ from seed_platform.steps.read import limits_of, publish_rows
 VERSION = "1"
 _SOURCE_SHIFT = 32
 _ROW_BYTES = 600
+_ROWS_AT_ONCE = 10_000
+_OF_THE_FILE = ("not_warc", "empty_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,12 @@ class _Task:
 
 @dataclass(slots=True)
 class _Read:
-    """What one task gives back: the data files, and the small tables' rows."""
+    """What one task gives back: data files of pages and of rejections, the row of its file, and counts by reason."""
 
-    parts: list[Part] = field(default_factory=list)
+    pages: list[Part] = field(default_factory=list)
+    rejections: list[Part] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
-    rejections: list[dict[str, Any]] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 def crawl_limits_of(settings: Settings) -> CrawlLimits:
@@ -96,15 +98,15 @@ def read_crawl(context: Context, batch: Batch) -> Report:
     read = _Read()
     with track(f"reading {batch.key}", len(tasks)) as progress:
         for _, result in context.engine.run(_read_task, tasks, on_death=_refuse_the_killer):
-            read.parts += result.parts
-            read.files += result.files
+            read.pages += result.pages
             read.rejections += result.rejections
-            read.skipped += result.skipped
+            read.files += result.files
+            read.refused += result.refused
             progress.advance()
     _refuse_loss(context.lake, batch, read)
     # Crawl files last: they say what was read before (`_refuse_loss`), which holds only once the pages are there.
-    context.lake.publish(PAGES, read.parts, context.commit, batch=batch.key)
-    publish_rows(context, batch, REJECTIONS, read.rejections)
+    context.lake.publish(PAGES, read.pages, context.commit, batch=batch.key)
+    context.lake.publish(REJECTIONS, read.rejections, context.commit, batch=batch.key)
     publish_rows(context, batch, CRAWL_FILES, read.files)
     storage.drop_scratch(f"read-{batch.key}")
     return _report(batch, read)
@@ -124,23 +126,20 @@ def _refuse_the_killer(task: _Task, death: Death) -> _Task:
 
 def _read_task(task: _Task) -> _Read:
     """Read one crawl file. One that cannot be opened or has changed is rejected whole."""
-    result = _Read()
-    pinned = task.source.pinned
     if task.source.rejected is not None:
-        result.rejections.append(_rejection(task, None, *task.source.rejected))
-        return result
-    rows = _Rows(task)
+        return _rejected_whole(task, *task.source.rejected)
+    result, rows, refusals = _Read(), _Rows(task), _Refusals(task)
     with Journal(task.journal) as journal, task.lake.writer(PAGES, batch=task.batch) as writer:
         try:
             for entry in _entries(task):
                 if isinstance(entry, Refusal):
-                    _refused(task, entry, result)
+                    refusals.add(entry)
                     continue
                 killed = journal.recall(rows.next)
                 if killed:
                     rows.next += 1
                     detail = f"extracting it ended the process ({killed.decode()})"
-                    _refused(task, Refusal(entry.offset, "reader_crash", detail, entry.url), result)
+                    refusals.add(Refusal(entry.offset, "reader_crash", detail, entry.url))
                     continue
                 journal.start(rows.next)
                 rows.add(entry)
@@ -148,9 +147,10 @@ def _read_task(task: _Task) -> _Read:
                 if rows.buffered >= task.lake.row_group_bytes:
                     writer.write(rows.take())
         except SourceError as error:
-            return _Read(rejections=[_rejection(task, None, error.reason, error.detail)])
+            return _rejected_whole(task, error.reason, error.detail)
         writer.write(rows.take())
-    result.parts = writer.parts
+    result.pages, result.rejections, result.refused = writer.parts, refusals.close(), refusals.counts
+    pinned = task.source.pinned
     result.files.append(
         {
             "ordinal": task.ordinal,
@@ -162,10 +162,62 @@ def _read_task(task: _Task) -> _Read:
             "spec": pinned.spec,
             "pages": rows.pages,
             "bytes": rows.bytes,
-            "rejected": len(result.rejections),
+            "rejected": refusals.rows,
         }
     )
     return result
+
+
+def _rejected_whole(task: _Task, reason: str, detail: str) -> _Read:
+    refusals = _Refusals(task)
+    refusals.write(None, reason, detail)
+    return _Read(rejections=refusals.close(), refused=refusals.counts)
+
+
+class _Refusals:
+    """Writes what is no page to data files of its own: a crawl may have millions of such records."""
+
+    def __init__(self, task: _Task) -> None:
+        self._task = task
+        self._writer = task.lake.writer(REJECTIONS, batch=task.batch)
+        self._rows: list[dict[str, Any]] = []
+        self.rows = 0
+        self.counts: Counter[str] = Counter()
+
+    def add(self, refusal: Refusal) -> None:
+        """Records that are never pages are counted only; everything else that is no page is a row."""
+        if refusal.reason.startswith("skipped_"):
+            self.counts[refusal.reason] += int(refusal.detail) if refusal.detail.isdigit() else 1
+            return
+        place = refusal.url if refusal.url is not None else f"offset {refusal.offset}"
+        self.write(None if refusal.reason in _OF_THE_FILE else place, refusal.reason, refusal.detail)
+
+    def write(self, place: str | None, reason: str, detail: str) -> None:
+        """One row; without a place it is about the file as a whole."""
+        pinned = self._task.source.pinned
+        row = {
+            "ordinal": self._task.ordinal,
+            "spec": pinned.spec,
+            "repository": pinned.repository if pinned.revision else None,
+            "path": place,
+            "reason": reason,
+            "detail": detail or None,
+        }
+        self._rows.append(row)
+        self.rows += 1
+        self.counts[reason] += 1
+        if len(self._rows) >= _ROWS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write(pa.Table.from_pylist(self._rows, schema=REJECTIONS.columns))
+            self._rows.clear()
+
+    def close(self) -> list[Part]:
+        """The data files."""
+        self._flush()
+        return self._writer.close()
 
 
 def _entries(task: _Task) -> Iterator[Capture | Refusal]:
@@ -207,6 +259,7 @@ class _Rows:
         self._task = task
         self.next = task.ordinal << _SOURCE_SHIFT
         self.pages = self.bytes = 0
+        self._offset, self._place = -1, 0
         self._clear()
 
     def _clear(self) -> None:
@@ -219,7 +272,7 @@ class _Rows:
         pinned = self._task.source.pinned
         values: dict[str, Any] = {
             "ordinal": self.next,
-            "doc_id": _page_id(pinned.kind, pinned.origin, pinned.revision, capture),
+            "doc_id": self._page_id(capture),
             "url": capture.url,
             "url_key": normalize(capture.url),
             "host": host_of(capture.url),
@@ -250,39 +303,24 @@ class _Rows:
         self.bytes += capture.size
         self.buffered += _ROW_BYTES + len(encoded)
 
+    def _page_id(self, capture: Capture) -> str:
+        """Of a WARC record: its file's name and digest, where it is in it and its id: the same by every road to it.
+
+        Records may share a member, and even an id: then the place among those of the member tells them apart.
+        """
+        pinned = self._task.source.pinned
+        if pinned.kind == HTML:
+            return doc_id("page", pinned.origin, pinned.revision, capture.record_id)
+        self._place = self._place + 1 if capture.offset == self._offset else 0
+        self._offset = capture.offset
+        place = f"{capture.offset}+{self._place}"
+        return doc_id("page", pinned.origin, pinned.revision, place, capture.record_id)
+
     def take(self) -> pa.Table:
         """The buffered rows as a table; the buffer is empty afterwards."""
         arrays = {name: pa.array(values, PAGES.columns.field(name).type) for name, values in self._columns.items()}
         self._clear()
         return pa.table(arrays)
-
-
-def _page_id(kind: str, origin: str, revision: str, capture: Capture) -> str:
-    """Of a WARC record: its file's name, where it is in it and its id, so that every road to it gives the same one."""
-    if kind == HTML:
-        return doc_id("page", origin, revision, capture.record_id)
-    return doc_id("page", origin, str(capture.offset), capture.record_id)
-
-
-def _refused(task: _Task, refusal: Refusal, result: _Read) -> None:
-    """Records that are no responses are counted; everything else that is no page is a row of `rejections`."""
-    if refusal.reason.startswith("skipped_"):
-        result.skipped[refusal.reason] += int(refusal.detail) if refusal.detail.isdigit() else 1
-        return
-    place = refusal.url if refusal.url is not None else f"offset {refusal.offset}"
-    result.rejections.append(_rejection(task, place, refusal.reason, refusal.detail))
-
-
-def _rejection(task: _Task, place: str | None, reason: str, detail: str) -> dict[str, Any]:
-    pinned = task.source.pinned
-    return {
-        "ordinal": task.ordinal,
-        "spec": pinned.spec,
-        "repository": pinned.repository if pinned.revision else None,
-        "path": place,
-        "reason": reason,
-        "detail": detail or None,
-    }
 
 
 def _refuse_loss(lake: Lake, batch: Batch, read: _Read) -> None:
@@ -299,6 +337,5 @@ def _report(batch: Batch, read: _Read) -> Report:
     for row in read.files:
         report.seen.add(row["pages"], row["bytes"])
         report.kept.add(row["pages"], row["bytes"])
-    counts = Counter(row["reason"] for row in read.rejections) + read.skipped
-    report.failures = dict(sorted(counts.items()))
+    report.failures = dict(sorted(read.refused.items()))
     return report

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from seed_platform.batches import REPOSITORIES, Batch, list_batches, remove_from_register
+from seed_platform.batches import REFERENCES, Batch, list_batches, remove_from_register
 from seed_platform.indexes.near_duplicates import FOLDER
 from seed_platform.lake.schemas import MATERIALIZATIONS
 from seed_platform.progress import track
@@ -46,13 +46,13 @@ def remove_batch(context: Context, steps: Sequence[Step], batch: Batch) -> None:
 
 def left_out_for(context: Context, batch: Batch) -> list[str]:
     """Sources that other batches left out because they are in this one: removed, they can be added again."""
-    if batch.kind != REPOSITORIES:
+    if batch.kind == REFERENCES:
         return []
     mine = {source.pinned.doc_id for source in batch.sources if source.rejected is None}
     return sorted(
         {
             source.pinned.spec
-            for other in list_batches(context.lake)
+            for other in list_batches(context.lake, kind=batch.kind)
             if other.key != batch.key
             for source in other.sources
             if source.rejected is not None and source.pinned.doc_id in mine

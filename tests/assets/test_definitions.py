@@ -16,6 +16,7 @@ import seed_platform
 from seed_platform.assets.resources import LakeResource
 from seed_platform.definitions import build_definitions, defs
 from seed_platform.steps.flow import NEAR_DUPLICATES
+from seed_platform.steps.page_flow import CODE_RELEVANCE, PAGE_FILTERS
 
 PROJECT = Path(seed_platform.__file__).parents[1]
 
@@ -28,12 +29,20 @@ _REPOSITORIES = "github/repositories"
 _SAME_TREES, _FORKS = "verdicts/repositories/exact_duplicates", "verdicts/repositories/near_duplicates"
 
 
-def _verdict(kind: str, *deps: str, version: str = "1", check: str | None = None) -> dict[str, Any]:
+_CRAWLS = "crawl_batches"
+_PAGES = "web/pages"
+_PAGE_FILTERS = {name: f"verdicts/pages/{name}" for name in PAGE_FILTERS}
+_PAGE_RULES, _URLS, _TEXTS, _ALIKE, _RELEVANCE, _QUALITY = _PAGE_FILTERS.values()
+
+
+def _verdict(
+    kind: str, *deps: str, version: str = "1", check: str | None = None, partitions: str = _BATCHES
+) -> dict[str, Any]:
     return {
         "group": "verdicts",
         "deps": sorted(deps),
         "kinds": sorted((kind, "deltalake")),
-        "partitions": _BATCHES,
+        "partitions": partitions,
         "single_run": True,
         "code_version": version,
         "automation": "when_outstanding",
@@ -105,24 +114,81 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         "automation": "when_outstanding",
         "blocking_checks": ["repositories_are_accounted_for"],
     },
-    "reports/file_level_funnel": {
-        "group": "reports",
-        "deps": ["corpora/file_level"],
-        "kinds": ["duckdb"],
+    **{
+        f"reports/{corpus}_funnel": {
+            "group": "reports",
+            "deps": [f"corpora/{corpus}"],
+            "kinds": ["duckdb"],
+            "partitions": None,
+            "single_run": False,
+            "code_version": None,
+            "automation": "eager",
+            "blocking_checks": [],
+        }
+        for corpus in ("file_level", "web")
+    },
+    **{
+        key: {
+            "group": "web",
+            "deps": [],
+            "kinds": ["deltalake"],
+            "partitions": _CRAWLS,
+            "single_run": True,
+            "code_version": "1",
+            "automation": "when_outstanding",
+            "blocking_checks": blocking,
+        }
+        for key, blocking in ((_PAGES, ["pages_are_accounted_for"]), ("web/crawl_files", []))
+    },
+    _PAGE_RULES: _verdict("polars", _PAGES, version=PAGE_FILTERS["rules"].version, partitions=_CRAWLS),
+    _URLS: _verdict("duckdb", _PAGES, _PAGE_RULES, version="3", partitions=_CRAWLS),
+    _TEXTS: _verdict("duckdb", _PAGES, _PAGE_RULES, _URLS, version="3", partitions=_CRAWLS),
+    _ALIKE: _verdict(
+        "numba",
+        *(_PAGES, _PAGE_RULES, _URLS, _TEXTS),
+        version=NEAR_DUPLICATES.version,
+        check="removals_are_verified",
+        partitions=_CRAWLS,
+    ),
+    # Of the model depends who is judged, of the pages who is trained on: it has no partitions.
+    "models/code_relevance": {
+        "group": "models",
+        "deps": [_ALIKE],
+        "kinds": ["fasttext"],
         "partitions": None,
         "single_run": False,
-        "code_version": None,
-        "automation": "eager",
+        "code_version": CODE_RELEVANCE.version,
+        "automation": "when_never_made",
         "blocking_checks": [],
+    },
+    _RELEVANCE: _verdict(
+        "fasttext",
+        *(_PAGES, _PAGE_RULES, _URLS, _TEXTS, _ALIKE, "models/code_relevance"),
+        version=CODE_RELEVANCE.version,
+        partitions=_CRAWLS,
+    ),
+    _QUALITY: _verdict("polars", _PAGES, _RELEVANCE, version=PAGE_FILTERS["quality"].version, partitions=_CRAWLS),
+    "corpora/web": {
+        "group": "corpora",
+        "deps": sorted((_PAGES, *_PAGE_FILTERS.values())),
+        "kinds": ["deltalake", "polars"],
+        "partitions": _CRAWLS,
+        "single_run": True,
+        "code_version": "1",
+        "automation": "when_outstanding",
+        "blocking_checks": ["no_two_pages_share_a_url"],
     },
 }
 
 _KEY_GRAMMAR = re.compile(
-    r"github/(repositories|files|commits)|web/pages|verdicts/[a-z_]+/[a-z_]+|corpora/[a-z_]+|models/.+|"
+    r"github/(repositories|files|commits)|web/(pages|crawl_files)|verdicts/[a-z_]+/[a-z_]+|corpora/[a-z_]+|models/.+|"
     r"mixtures/[a-z_]+|training/.+|evaluation/.+|reports/[a-z_]+"
 )
 
-_DOMAIN = ("sources", "lake", "engine", "filters", "steps", "corpora", "lineage")
+_DOMAIN = (
+    *("sources", "lake", "engine", "filters", "steps", "corpora", "lineage"),
+    *("crawl", "extraction", "pages", "indexes"),
+)
 _HEAVY = ("torch", "vllm", "ray", "transformers", "fasttext")
 
 
@@ -164,8 +230,16 @@ def test_the_sensors_and_their_states_are_these():
     repository = defs.get_repository_def()
     assert {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs} == {
         "batch_arrivals": "RUNNING",
+        "crawl_arrivals": "RUNNING",
         "outstanding_work": "STOPPED",
     }
+
+
+def test_the_schedules_and_their_states_are_these():
+    repository = defs.get_repository_def()
+    assert [(each.name, each.default_status.value, each.cron_schedule) for each in repository.schedule_defs] == [
+        ("crawl_refresh", "STOPPED", "0 2 * * *")
+    ]
 
 
 def test_definitions_can_be_built_with_other_resources():

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from support import lake_of, make_repository, python_source, run_flow, settings_of
 
-from seed_platform.batches import list_batches
+from seed_platform.batches import Batch, list_batches
 from seed_platform.corpora import export as export_module
 from seed_platform.corpora.base import Corpus
 from seed_platform.corpora.export import FORMATS, Manifest, export
-from seed_platform.corpora.file_level import documents
+from seed_platform.corpora.file_level import FILE_LEVEL_CORPUS, documents
 from seed_platform.errors import UsageError
+from seed_platform.lake.lake import Lake
 from seed_platform.policy import Policy
 
 _SOURCES = {
@@ -189,3 +192,17 @@ def test_what_a_killed_export_left_is_not_mixed_into_the_next(root: str, tmp_pat
     manifest = _export(root, tmp_path / "out")
     assert len(list((tmp_path / "out" / "data").iterdir())) == len(manifest.shards) == 1
     assert not (tmp_path / ".out.partial").exists()
+
+
+def test_documents_without_a_group_are_counted_as_unknown(root: str, tmp_path: Path):
+    def without_some_groups(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
+        for frame in documents(lake, batches):
+            crlf = pl.col("path") == "crlf.py"
+            yield frame.with_columns(language=pl.when(crlf).then(None).otherwise(pl.col("language")))
+
+    lake = lake_of(settings_of(root))
+    corpus = replace(FILE_LEVEL_CORPUS, documents=without_some_groups)
+    export(lake, list_batches(lake), Policy(), tmp_path / "out", corpus=corpus, file_format="jsonl", overwrite=False)
+    stored = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert list(stored["groups"]["language"].items()) == [("Python", 9), ("unknown", 1)]
+    assert "| unknown | 1 |" in (tmp_path / "out" / "README.md").read_text()

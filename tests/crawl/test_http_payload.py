@@ -69,6 +69,24 @@ def test_a_body_that_was_stored_decoded_under_its_old_headers_is_read_as_it_is(n
     assert read_page(block, LIMITS).html == HTML.decode()
 
 
+@pytest.mark.parametrize("name", ["UTF-8", "aws-chunked", "UTF-8, gzip"])
+def test_a_page_under_the_name_of_a_coding_that_is_none_is_read_as_it_is(name: str):
+    assert read_page(http(b"\n" + HTML, f"Content-Encoding: {name}"), LIMITS).html == "\n" + HTML.decode()
+
+
+def test_a_body_shorter_than_its_length_is_truncated_unless_it_was_stored_decoded():
+    longer = f"Content-Length: {len(HTML) + 1}"
+    assert refusal(http(HTML, longer)) == "truncated_payload"
+    for headers in (
+        [f"Content-Length: {len(HTML)}"],
+        [f"Content-Length: {len(HTML) - 1}"],
+        ["Content-Length: many"],
+        [longer, "Content-Encoding: gzip"],
+        [longer, "Transfer-Encoding: chunked"],
+    ):
+        assert read_page(http(HTML, *headers), LIMITS).size == len(HTML)
+
+
 def test_chunked_and_compressed_bodies_are_undone_in_order():
     block = http(chunked(gzip.compress(HTML)), "Content-Encoding: gzip", "Transfer-Encoding: chunked")
     assert read_page(block, LIMITS).html == HTML.decode()

@@ -145,3 +145,12 @@ def test_a_record_that_is_no_page_has_a_named_reason(change: Callable[[bytes], b
     items = read(warc([change(pages(1)[0]), *pages(1)])[0])
     assert reasons(items) == [reason]
     assert len(captures(items)) == 1
+
+
+def test_a_record_with_an_endless_url_is_refused_and_names_its_beginning():
+    longest = "http://a.example/" + "a" * ((8 << 10) - len("http://a.example/"))
+    records = [record(http(page(1)), url=url) for url in (longest, longest + "a")]
+    items = read(warc([*records, record(b"no HTTP", url=longest + "a")])[0])
+    assert [item.url for item in captures(items)] == [longest]
+    assert reasons(items) == ["bad_url", "bad_url"]
+    assert [item.url for item in items if isinstance(item, Refusal)] == [longest[:200]] * 2

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from markup import article, blocks
 
@@ -162,6 +164,66 @@ def test_an_embed_that_keeps_its_code_for_readers_without_scripts_is_code() -> N
 def test_lines_of_a_block_that_is_no_pre_are_kept() -> None:
     extraction = extract(article("<div><code>a = 1<br>b&nbsp;= 2<br></code></div>"))
     assert blocks(extraction.text) == [("", "a = 1\nb = 2\n")]
+
+
+def test_a_line_end_of_the_source_beside_a_br_is_no_second_line_end() -> None:
+    markup = "<p><code>a = 1<br />\n&nbsp;b = 2<br />\n<br />\nc = 3\n<br />d = 4</code></p>"
+    assert blocks(extract(article(markup)).text) == [("", "a = 1\n b = 2\n\nc = 3\nd = 4\n")]
+    assert blocks(extract(article("<pre>a<br>\nb</pre>")).text) == [("", "a\n\nb\n")]
+
+
+@pytest.mark.parametrize("element", ["code", "tt", "samp"])
+@pytest.mark.parametrize(
+    "around", ["{}", "words<br>{}<br>words", "<p>words:<br><b>{}</b></p>", "<h2>words</h2> {}<p>x</p>"]
+)
+def test_inline_code_of_several_lines_with_these_for_itself_is_a_block(element: str, around: str) -> None:
+    markup = around.format(f"<{element}>a = 1<br>&nbsp; b = 2<br>\n</{element}>")
+    assert blocks(extract(article(markup)).text) == [("", "a = 1\n  b = 2\n")]
+
+
+@pytest.mark.parametrize(
+    ("markup", "line"),
+    [
+        ("<p>Type <tt>a<br>b</tt></p>", "Type `a b`"),
+        ("<p><i><tt>a<br>b</tt></i> is it</p>", "`a b` is it"),
+        ("<p><code>a<br></code><br>is it</p>", "`a`"),
+        ("<tt>a<br>b<div>c<br>d</div>is it</tt><p>e</p>", "c"),
+        (
+            "<table><tr><td><tt>a<br>b</tt><br>x</td><td>c</td></tr><tr><td>d</td><td>e</td></tr></table>",
+            "| `a b` x | c |",
+        ),
+    ],
+)
+def test_inline_code_within_a_line_or_a_table_stays_inline(markup: str, line: str) -> None:
+    extraction = extract(article(markup))
+    assert extraction.code_blocks == 0
+    assert line in extraction.text.split("\n")
+
+
+def test_code_in_a_script_that_is_not_run_is_code_if_it_is_within_a_pre() -> None:
+    code = 'if (a < b && c)\n    print("&lt;</b>");\n'
+    kept = (f"<![CDATA[\n{code}]]>", f"\n{code}", f" <![CDATA[{code}]]>\n")
+    for inner in kept:
+        markup = f'<pre><script type="syntaxhighlighter" class="brush: js; gutter: false">{inner}</script></pre>'
+        extraction = extract(article(markup))
+        assert blocks(extraction.text) == [("js", code)]
+        assert extraction.explicit
+    assert "zz" not in extract(article('<script type="syntaxhighlighter">zz</script>')).text
+
+
+@pytest.mark.parametrize(
+    "kind", ["", ' type=""', ' type="Text/JavaScript"', " type=module", ' type="application/ld+json"']
+)
+def test_a_script_that_is_run_is_no_code_of_the_page(kind: str) -> None:
+    assert blocks(extract(article(f"<pre>x = 1\n<script{kind}>run()</script></pre>")).text) == [("", "x = 1\n")]
+
+
+def test_many_lines_of_inline_code_cost_linear_work() -> None:
+    markup = "<span>" + "<tt>a<br>b</tt><i></i> " * 30_000 + "</span>" + "<br><tt>a<br>b</tt>" * 1_000
+    before = time.process_time()
+    extraction = extract(article(markup))
+    assert time.process_time() - before < 5
+    assert extraction.code_blocks == 1_000
 
 
 def test_code_in_boilerplate_is_kept_and_what_is_around_it_is_not() -> None:

@@ -141,7 +141,7 @@ def test_a_crawl_gives_the_same_rows_from_s3_as_from_disk_and_in_a_lake_on_s3(
         with storage.open(f"crawl/{name}/notes.txt", "wb") as out:
             out.write(b"not a crawl file")
     from_s3 = f"{tmp_path}/from_s3 {bucket}/crawl/first/ {bucket}/crawl/second/{files[1].name}"
-    process = _python(_CRAWL, from_s3, f"{bucket}/lake {files[0]} {files[1]}")
+    process = _python(_CRAWL, from_s3, f"{bucket}/lake {files[0]}")
     for name, file in zip(("first", "second"), files, strict=True):
         run_crawl(lake_root, [file], policy=POLICY, name=name)
     _finish(process)
@@ -157,5 +157,6 @@ def test_a_crawl_gives_the_same_rows_from_s3_as_from_disk_and_in_a_lake_on_s3(
         with views(root) as connection:
             answers.append([connection.execute(question).fetchall() for question in questions])
     assert answers[0] == answers[1]
-    assert answers[0] == answers[2]
-    assert all(answers[0])
+    of_first = [[row for row in rows if "first" in row] for rows in answers[0]]
+    assert of_first == answers[2]
+    assert all(of_first)

@@ -1,5 +1,6 @@
 import pickle
 import random
+import time
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,14 @@ def test_gold_labels_without_a_judge_leave_doubtful_pages_out():
     pages = pl.DataFrame(rows, schema=["doc_id", "explicit", "code_blocks", "category", "expected"], orient="row")
     found = embedded_gold(pages.with_columns(url=pl.lit(""), text=pl.lit("")))
     assert dict(found.select("doc_id", "code_related").rows()) == {"1": True, "3": False, "5": False}
+
+
+@pytest.mark.parametrize("text", ["](x" * 40_000, "`" * 120_000, "](" * 60_000])
+def test_the_time_that_a_page_takes_to_be_shown_grows_with_its_length_alone(text: str):
+    before = time.process_time()
+    shown(text, 10_000)
+    assert time.process_time() - before < 2
+
+
+def test_addresses_of_links_are_not_shown_and_what_is_none_is():
+    assert shown("see [this](http://a.org/b) and a](b c", 20) == "see this and a ( b c"

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,6 +21,8 @@ CANONICAL = "https://example.org/a/b?x=1&y=2"
         "https://example.org/a/%62;jsessionid=9F?x=1&y=2&PHPSESSID=q",
         "https://example.org/a/b?x=1&y=2&sid=0123456789abcdef0123456789abcdef",
         "https://example.org/(S(lit3py55t21z5v55vlm25s55))/a/b?x=1&y=2",
+        "https://example.org/a/b?x=1&y=2&SESSION_ID=a81f3c5520be9d47&pk_campaign=n&pk_kwd=m",
+        "https://example.org/a/b/index.html/index.php//default.asp?x=1&y=2",
         " https://exam\nple.org/a/b?%78=1&y=2 ",
         "https://example.org/%2e%2E/a/b?x=1&y=2",
     ],
@@ -39,6 +43,11 @@ def test_spellings_of_one_address_are_equal(url: str):
         ("https://e.org/?ref=a", "https://e.org/?ref=b"),
         ("https://e.org/?q=a%2Bb", "https://e.org/?q=a+b"),
         ("https://e.org/indexes.html", "https://e.org/"),
+        ("https://e.org/talk?sessionid=12", "https://e.org/talk?sessionid=13"),
+        ("https://e.org/talk?SESSION_ID=2134", "https://e.org/talk?SESSION_ID=9999"),
+        ("https://e.org/talk?session_id=internationalization", "https://e.org/talk?session_id=1234567890123456"),
+        ("https://e.org/a?pk_id=4", "https://e.org/a?pk_id=5"),
+        ("https://e.org/index.html/a", "https://e.org/a"),
         ("https://web.example/http://a.org", "https://web.example/http:/a.org"),
     ],
 )
@@ -76,6 +85,15 @@ def test_host_has_neither_www_nor_port():
     assert host_of("http://[2001:DB8::1]:8080/") == "[2001:db8::1]"
 
 
+@pytest.mark.parametrize("part", ["/index.html", "/a/..", "/.;sid=1", "/(S(lit3py55t21z5v55vlm25s55))", "/", ";sid=1"])
+def test_the_time_that_an_address_takes_grows_with_its_length_alone(part: str):
+    url = "https://e.org/" + part * (60_000 // len(part))
+    before = time.process_time()
+    once = normalize(url)
+    assert time.process_time() - before < 1
+    assert normalize(once) == once
+
+
 urls = st.one_of(
     st.text(),
     st.builds(
@@ -86,7 +104,12 @@ urls = st.one_of(
         ),
         st.text(alphabet="/.%2eEfF;=()&?#+ aS\u00e9\ud800\\:", max_size=40)
         | st.sampled_from(
-            ["/index.html/index.php/", "/a/;jsessionid=1/index.html", "/x/(S(aaaaaaaaaaaaaaaaaaaaaaaa))/."]
+            [
+                "/index.html/index.php/",
+                "/x/(S(aaaaaaaaaaaaaaaaaaaaaaaa));sid=1/..;sid=2/index.html;sid=3/",
+                "/a/;jsessionid=1/index.html",
+                "/x/(S(aaaaaaaaaaaaaaaaaaaaaaaa))/.",
+            ]
         ),
     ),
 )

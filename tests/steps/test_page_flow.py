@@ -34,6 +34,7 @@ from seed_platform.errors import UsageError, WorkError
 from seed_platform.extraction import Extraction, extract
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import CRAWL_FILES, PAGES, REJECTIONS, WEB
+from seed_platform.lineage.checks import pages_are_accounted_for
 from seed_platform.lineage.pages import web_funnel
 from seed_platform.policy import Policy
 from seed_platform.steps import read_pages
@@ -167,7 +168,7 @@ def test_with_too_few_pages_there_is_no_model_and_pages_pass_as_not_scored(plant
     lake = lake_of(settings_of(planted[0]))
     model = models(lake)[MODEL]
     assert model.path is None
-    assert "too few gold pages" in model.report["why_none"]
+    assert "too few pages to learn from" in model.report["why_none"]
     judged = verdicts_of(lake, "code_relevance")
     assert {url: (row["reason"], row["score"]) for url, row in judged.items()} == {
         f"{SITE}guide": ("explicit", None),
@@ -409,6 +410,16 @@ def test_a_damaged_member_costs_one_page_of_thirty(tmp_path: Path, lake_root: st
         [(f"{SITE}13", "damaged_member")],
         [(f"offset {offset}", "damaged_member")],
     )
+
+
+def test_two_files_of_one_name_of_which_one_goes_on_where_the_other_ends_are_two(tmp_path: Path, lake_root: str):
+    members = [member(record(f"{SITE}{number}", page(prose(number)))) for number in range(3)]
+    specs = [write(tmp_path / "a" / "x.warc.gz", members[:2]), write(tmp_path / "b" / "x.warc.gz", members)]
+    run_crawl(lake_root, specs, name="x", workers=1)
+    settings = settings_of(lake_root)
+    outcome = pages_are_accounted_for(lake_of(settings), settings, ["x"])
+    assert (outcome.passed, outcome.numbers["distinct"]) == (True, 5)
+    assert rows_of(lake_of(settings), WEB).height <= 3
 
 
 def test_files_without_a_page_are_batches_like_any_other(tmp_path: Path, lake_root: str):
