@@ -19,11 +19,18 @@ from crawl_world import FIRST, POLICY, REFUSED, SECOND, SITE, TRAINING, crawl_of
 from support import lake_of, run_crawl, settings_of, views
 
 from seed_platform.batches import CRAWL, list_batches
+from seed_platform.crawl import locations
 from seed_platform.documents import DOC_ID_LENGTH
 from seed_platform.lake.schemas import PAGES
 from seed_platform.policy import Policy
 
 _CRAWL = "CC-MAIN-2025-05"
+
+
+@pytest.fixture(autouse=True)
+def _asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is busy is asked again without a pause."""
+    monkeypatch.setattr(locations, "_PAUSES", (0.0, 0.0))
 
 
 @pytest.fixture(scope="module")
