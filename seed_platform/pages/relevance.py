@@ -118,7 +118,8 @@ def train(pages: pl.DataFrame, policy: CodeRelevancePolicy, path: Path) -> Train
     """Train on gold `pages`, choose the threshold on the held-out part and save the model under `path`.
 
     Whole hosts go to one part, so that recall is not measured on the sites trained on, if that leaves both parts enough
-    of both classes; single documents otherwise. One thread and a seed: the same pages give the same bytes.
+    of both classes; single documents otherwise. One thread and a seed: the same pages give the same bytes in a new
+    process; in one that has worked before, fastText may find its memory used.
 
     Args:
         pages: `GOLD_COLUMNS`; in any order.
