@@ -6,7 +6,9 @@ gold labels come from, and which pages skip it (explicit ones do, as in the pape
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ Scores = npt.NDArray[np.float64]
 _POSITIVE, _NEGATIVE = "__label__code", "__label__other"
 _CURVE_POINTS = 101
 _HALVINGS = 4
+_M_MMAP_THRESHOLD = -3
 # A token is a word, a number or one mark, so that "foo(bar);" is words that prose shares, and marks that it lacks.
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
 _MARKUP = frozenset("`|#*~_[]")
@@ -237,10 +240,22 @@ def _is_balanced(gold: pl.DataFrame, held: pl.Series, policy: CodeRelevancePolic
     return all(policy.held_out / 2 <= share <= (1 + policy.held_out) / 2 for share in shares)
 
 
+def _ask_for_clean_memory() -> None:
+    """Have the allocator take large blocks from the kernel, which clears them: fastText does not clear its vectors.
+
+    In a process that has freed large blocks, the C library may hand out one of those instead, and training ends in NaN.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
+        if mallopt is not None:
+            mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
 def _fit(gold: pl.DataFrame, policy: CodeRelevancePolicy) -> tuple[Any, float]:
     """A fastText model of `gold`, and the learning rate that it took."""
     import fasttext
 
+    _ask_for_clean_memory()
     lr = policy.lr
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gold.txt"
