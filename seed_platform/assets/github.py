@@ -3,15 +3,10 @@
 Every asset body is a few lines: the work is in `steps/`. What belongs here: keys, groups, checks, descriptions.
 """
 
-from collections.abc import Iterator
-
 import dagster as dg
 
-from seed_platform.assets.execution import Check, current_batches, run_check, run_step
-from seed_platform.assets.resources import EngineResource, LakeResource
-from seed_platform.assets.step_assets import FILES, OWNERS, REPOSITORIES, check_result, step_asset
-from seed_platform.automation.conditions import when_outstanding
-from seed_platform.automation.partitions import repository_batches
+from seed_platform.assets.execution import Check, current_batches
+from seed_platform.assets.step_assets import FILES, REPOSITORIES, conserved, read_asset, step_asset
 from seed_platform.lake.lake import Lake
 from seed_platform.lineage import checks, near_duplicate_checks, repository_checks
 from seed_platform.policy import load_policy
@@ -51,43 +46,17 @@ _KINDS = {
 }
 
 
-@dg.multi_asset(
-    specs=[
-        dg.AssetSpec(
-            key,
-            group_name="github",
-            kinds={"deltalake"},
-            owners=OWNERS,
-            code_version=READ.version,
-            description=description,
-            partitions_def=repository_batches,
-            automation_condition=when_outstanding(),
-        )
-        for key, description in (
-            (REPOSITORIES, "One document per repository: origin, revision, licence files, stars and forks if known."),
-            (FILES, "One document per file, with its text, as it arrived. " + READ.described),
-        )
-    ],
-    check_specs=[dg.AssetCheckSpec("files_are_accounted_for", asset=FILES, blocking=True)],
-    backfill_policy=dg.BackfillPolicy.single_run(),
+read_repositories = read_asset(
+    READ,
+    group="github",
     name="read_repositories",
+    described={
+        REPOSITORIES: "One document per repository: origin, revision, licence files, stars and forks if known.",
+        FILES: "One document per file, with its text, as it arrived. " + READ.described,
+    },
+    check_name="files_are_accounted_for",
+    check=checks.files_are_accounted_for,
 )
-def read_repositories(
-    context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
-) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-    """Read the sources of each batch."""
-    run_step(context, lake, engine, READ)
-    outcome = run_check(context, lake, engine, READ, checks.files_are_accounted_for)
-    yield dg.MaterializeResult(asset_key=REPOSITORIES)
-    yield dg.MaterializeResult(asset_key=FILES, check_results=[check_result("files_are_accounted_for", outcome)])
-
-
-def _conserved(name: str) -> Check:
-    return lambda lake, settings, batches: checks.conserved(lake, settings, name, REQUIRES[name], batches)
-
-
-def _conserved_repositories(name: str, requires: tuple[str, ...]) -> Check:
-    return lambda lake, settings, batches: checks.conserved(lake, settings, name, requires, batches, "repositories")
 
 
 def _overlaps(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
@@ -110,7 +79,7 @@ repository_verdict_assets = [
         group="verdicts",
         kind="duckdb",
         asked={
-            "verdicts_are_conserved": _conserved_repositories("exact_duplicates", ()),
+            **conserved("exact_duplicates", (), "repositories"),
             "dropped_repositories_equal_a_kept_one": repository_checks.trees_are_equal,
         },
     ),
@@ -119,7 +88,7 @@ repository_verdict_assets = [
         group="verdicts",
         kind="duckdb",
         asked={
-            "verdicts_are_conserved": _conserved_repositories("near_duplicates", repository_near_duplicates.REQUIRES),
+            **conserved("near_duplicates", repository_near_duplicates.REQUIRES, "repositories"),
             "dropped_repositories_overlap_a_kept_one": _overlaps,
         },
     ),
@@ -129,7 +98,7 @@ verdict_assets = [
         step,
         group="verdicts",
         kind=_KINDS[name],
-        asked={"verdicts_are_conserved": _conserved(name), **_FURTHER.get(name, {})},
+        asked={**conserved(name, REQUIRES[name]), **_FURTHER.get(name, {})},
     )
     for name, step in FILTERS.items()
 ]

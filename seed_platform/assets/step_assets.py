@@ -3,13 +3,18 @@
 What belongs here: making assets, and their keys. What does not: which there are (`github.py`, `web.py`).
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from seed_platform.assets.execution import Check, run_check, run_step
 from seed_platform.assets.resources import EngineResource, LakeResource
 from seed_platform.automation.conditions import when_outstanding
 from seed_platform.automation.partitions import PARTITIONS
+from seed_platform.lake.lake import Lake
+from seed_platform.lineage import checks
 from seed_platform.lineage.checks import Outcome
+from seed_platform.settings import Settings
 from seed_platform.steps.base import Step
 from seed_platform.steps.flow import READ
 from seed_platform.steps.lines import line_with
@@ -60,3 +65,50 @@ def step_asset(step: Step, *, group: str, kind: str, asked: dict[str, Check]) ->
         return dg.MaterializeResult(check_results=[check_result(name, outcome) for name, outcome in outcomes.items()])
 
     return run
+
+
+def read_asset(
+    step: Step, *, group: str, name: str, described: dict[dg.AssetKey, str], check_name: str, check: Check
+) -> dg.AssetsDefinition:
+    """An asset that reads what arrived: several tables by one step, of which the last is checked.
+
+    `described` has the description of each table's asset.
+    """
+    checked = list(described)[-1]
+
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec(
+                key,
+                group_name=group,
+                kinds={"deltalake"},
+                owners=OWNERS,
+                code_version=step.version,
+                description=description,
+                partitions_def=PARTITIONS[line_with(step).kind],
+                automation_condition=when_outstanding(),
+            )
+            for key, description in described.items()
+        ],
+        check_specs=[dg.AssetCheckSpec(check_name, asset=checked, blocking=True)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        name=name,
+    )
+    def read(
+        context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        run_step(context, lake, engine, step)
+        result = check_result(check_name, run_check(context, lake, engine, step, check))
+        for key in described:
+            yield dg.MaterializeResult(asset_key=key, check_results=[result] if key == checked else [])
+
+    return read
+
+
+def conserved(name: str, requires: tuple[str, ...], kind: str = "files") -> dict[str, Check]:
+    """The check that a filter over documents of `kind` has one verdict for each of those that `requires` keep."""
+
+    def ask(lake: Lake, settings: Settings, batches: list[str]) -> Outcome:
+        return checks.conserved(lake, settings, name, requires, batches, kind)
+
+    return {"verdicts_are_conserved": ask}

@@ -5,15 +5,13 @@ Every asset body is a few lines: the work is in `steps/`. What belongs here: key
 
 import base64
 import uuid
-from collections.abc import Iterator
 
 import dagster as dg
 
-from seed_platform.assets.execution import Check, current_batches, run_check, run_step
+from seed_platform.assets.execution import current_batches
 from seed_platform.assets.resources import EngineResource, LakeResource
-from seed_platform.assets.step_assets import OWNERS, check_result, step_asset
-from seed_platform.automation.conditions import when_never_made, when_outstanding
-from seed_platform.automation.partitions import crawl_batches
+from seed_platform.assets.step_assets import OWNERS, conserved, read_asset, step_asset
+from seed_platform.automation.conditions import when_never_made
 from seed_platform.lake.lake import Lake
 from seed_platform.lineage import checks, near_duplicate_checks
 from seed_platform.lineage.plots import precision_recall_figure
@@ -39,35 +37,17 @@ WEB = dg.AssetKey(["corpora", "web"])
 RELEVANCE_MODEL = dg.AssetKey(["models", code_relevance.MODEL])
 
 
-@dg.multi_asset(
-    specs=[
-        dg.AssetSpec(
-            key,
-            group_name="web",
-            kinds={"deltalake"},
-            owners=OWNERS,
-            code_version=READ_PAGES.version,
-            description=description,
-            partitions_def=crawl_batches,
-            automation_condition=when_outstanding(),
-        )
-        for key, description in (
-            (CRAWL_FILES, "One row per WARC file or folder of HTML: how many pages, bytes and rejected records."),
-            (PAGES, "One document per page. " + READ_PAGES.described),
-        )
-    ],
-    check_specs=[dg.AssetCheckSpec("pages_are_accounted_for", asset=PAGES, blocking=True)],
-    backfill_policy=dg.BackfillPolicy.single_run(),
+read_crawl = read_asset(
+    READ_PAGES,
+    group="web",
     name="read_crawl",
+    described={
+        CRAWL_FILES: "One row per WARC file or folder of HTML: how many pages, bytes and rejected records.",
+        PAGES: "One document per page. " + READ_PAGES.described,
+    },
+    check_name="pages_are_accounted_for",
+    check=checks.pages_are_accounted_for,
 )
-def read_crawl(
-    context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource
-) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-    """Read the files of each crawl."""
-    run_step(context, lake, engine, READ_PAGES)
-    outcome = run_check(context, lake, engine, READ_PAGES, checks.pages_are_accounted_for)
-    yield dg.MaterializeResult(asset_key=CRAWL_FILES)
-    yield dg.MaterializeResult(asset_key=PAGES, check_results=[check_result("pages_are_accounted_for", outcome)])
 
 
 @dg.asset(
@@ -105,13 +85,6 @@ def _model_metadata(model: Model) -> dict[str, dg.MetadataValue]:
     return values
 
 
-def _conserved(name: str, requires: tuple[str, ...]) -> dict[str, Check]:
-    def ask(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
-        return checks.conserved(lake, settings, name, requires, batches, "pages")
-
-    return {"verdicts_are_conserved": ask}
-
-
 def _verified(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
     policy = load_policy(settings.policy).page_near_duplicates
     return near_duplicate_checks.removals_are_verified(lake, settings, policy, batches, near_duplicates.WEB_PAGES)
@@ -128,25 +101,25 @@ def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> c
 
 ASSETS: list[dg.AssetsDefinition] = [
     read_crawl,
-    step_asset(PAGE_RULES, group="verdicts", kind="polars", asked=_conserved("rules", ())),
+    step_asset(PAGE_RULES, group="verdicts", kind="polars", asked=conserved("rules", (), "pages")),
     step_asset(
         URL_DUPLICATES,
         group="verdicts",
         kind="duckdb",
-        asked=_conserved("url_duplicates", exact_duplicates.SAME_URL.requires),
+        asked=conserved("url_duplicates", exact_duplicates.SAME_URL.requires, "pages"),
     ),
     step_asset(
         PAGE_EXACT_DUPLICATES,
         group="verdicts",
         kind="duckdb",
-        asked=_conserved("exact_duplicates", exact_duplicates.SAME_TEXT.requires),
+        asked=conserved("exact_duplicates", exact_duplicates.SAME_TEXT.requires, "pages"),
     ),
     step_asset(
         PAGE_NEAR_DUPLICATES,
         group="verdicts",
         kind="numba",
         asked={
-            **_conserved("near_duplicates", near_duplicates.WEB_PAGES.requires),
+            **conserved("near_duplicates", near_duplicates.WEB_PAGES.requires, "pages"),
             "removals_are_verified": _verified,
         },
     ),
@@ -155,9 +128,14 @@ ASSETS: list[dg.AssetsDefinition] = [
         CODE_RELEVANCE,
         group="verdicts",
         kind="fasttext",
-        asked=_conserved("code_relevance", code_relevance.FILTER.requires),
+        asked=conserved("code_relevance", code_relevance.FILTER.requires, "pages"),
     ),
-    step_asset(QUALITY, group="verdicts", kind="polars", asked=_conserved("quality", page_filters.QUALITY.requires)),
+    step_asset(
+        QUALITY,
+        group="verdicts",
+        kind="polars",
+        asked=conserved("quality", page_filters.QUALITY.requires, "pages"),
+    ),
     step_asset(WEB_CORPUS, group="corpora", kind="polars", asked={"no_two_pages_share_a_url": _unique_where_asked}),
 ]
 """All of them."""

@@ -8,6 +8,7 @@ some filter has not judged are outstanding. So seen = dropped + kept + outstandi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,44 +87,71 @@ class Funnel:
 
 def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batches: list[str] | None = None) -> Funnel:
     """The funnel of the file-level corpus; `connection` has the lake's views."""
+    source = Source("repositories", "file", "files d", "d.language", "d.bytes")
+    return funnel_over(connection, "file_level", source, policy.filters, policy.bytes_per_token, batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose funnel it is.
+
+    Attributes:
+        batches: the kind of batch.
+        verdicts: the kind of document that filters judge.
+        documents: SQL: the documents, as d, with what is joined to them.
+        group: SQL: what they are counted by.
+        size: SQL: the bytes of one.
+    """
+
+    batches: str
+    verdicts: str
+    documents: str
+    group: str
+    size: str
+
+
+def funnel_over(
+    connection: duckdb.DuckDBPyConnection,
+    corpus: str,
+    source: Source,
+    filters: Sequence[str],
+    bytes_per_token: float,
+    batches: list[str] | None,
+) -> Funnel:
+    """The funnel of a corpus of documents that `filters` keep, in this order; `connection` has the lake's views."""
     joins, outcomes, reasons = [], [], []
-    for number, name in enumerate(policy.filters):
+    for number, name in enumerate(filters):
         joins.append(
-            f"LEFT JOIN (SELECT batch, ordinal, keep, reason FROM verdicts WHERE kind = 'file' AND filter = '{name}') "
-            f"v{number} ON v{number}.batch = f.batch AND v{number}.ordinal = f.ordinal"
+            f"LEFT JOIN (SELECT batch, ordinal, keep, reason FROM verdicts WHERE kind = '{source.verdicts}' "
+            f"AND filter = '{name}') v{number} ON v{number}.batch = d.batch AND v{number}.ordinal = d.ordinal"
         )
         outcomes.append(f"WHEN NOT v{number}.keep THEN '{name}'")
         reasons.append(f"WHEN NOT v{number}.keep THEN v{number}.reason")
-    judged = " AND ".join(f"v{number}.keep" for number in range(len(policy.filters))) or "TRUE"
+    judged = " AND ".join(f"v{number}.keep" for number in range(len(filters))) or "TRUE"
     query = f"""
-        SELECT coalesce(f.language, '') AS language,
+        SELECT coalesce({source.group}, '') AS grouped,
             CASE {" ".join(outcomes)} WHEN {judged} THEN 'kept' ELSE 'outstanding' END AS outcome,
             CASE {" ".join(reasons)} END AS reason,
-            count(*) AS documents, sum(f.bytes)::BIGINT AS bytes
-        FROM files f {" ".join(joins)} WHERE {_ASKED.format("f.batch", "repositories")}
-        GROUP BY ALL ORDER BY documents DESC, language, outcome, reason
+            count(*) AS documents, sum({source.size})::BIGINT AS bytes
+        FROM {source.documents} {" ".join(joins)} WHERE {_ASKED.format("d.batch", source.batches)}
+        GROUP BY ALL ORDER BY documents DESC, grouped, outcome, reason
     """  # filter names come from the policy, which knows only the flow's own
     parameters = {"all": batches is None, "batches": batches or []}
     documents, sizes = Flow(), Flow()
-    languages: dict[str, tuple[Flow, Flow]] = {}
+    groups: dict[str, tuple[Flow, Flow]] = {}
     for row in fetch_rows(connection.execute(query, parameters)):
         reason = None if row["reason"] is None else str(row["reason"])
-        mine = languages.setdefault(str(row["language"]), (Flow(), Flow()))
-        for flow, amount in ((documents, row["documents"]), (sizes, row["bytes"])):
+        mine = groups.setdefault(str(row["grouped"]), (Flow(), Flow()))
+        for flow, amount in zip((documents, sizes, *mine), 2 * (row["documents"], row["bytes"]), strict=True):
             flow.add(str(row["outcome"]), reason, int(str(amount)))
-        for flow, amount in zip(mine, (row["documents"], row["bytes"]), strict=True):
-            flow.add(str(row["outcome"]), reason, int(str(amount)))
-    rejected = rejected_in(connection, "repositories", parameters)
-    in_policy_order: dict[str, dict[str, int]] = {
-        name: documents.dropped[name] for name in policy.filters if name in documents.dropped
-    }
-    documents.dropped = in_policy_order
-    sizes.dropped = {name: sizes.dropped[name] for name in in_policy_order}
-    ordered = dict(sorted(languages.items(), key=lambda item: (-item[1][1].kept, -item[1][1].seen, item[0])))
-    return Funnel("file_level", policy.filters, policy.bytes_per_token, documents, sizes, ordered, rejected)
+    for flow in (documents, sizes):
+        flow.dropped = {name: flow.dropped[name] for name in filters if name in flow.dropped}
+    rejected = _rejected(connection, source.batches, parameters)
+    ordered = dict(sorted(groups.items(), key=lambda item: (-item[1][1].kept, -item[1][1].seen, item[0])))
+    return Funnel(corpus, tuple(filters), bytes_per_token, documents, sizes, ordered, rejected)
 
 
-def rejected_in(
+def _rejected(
     connection: duckdb.DuckDBPyConnection, kind: str, parameters: dict[str, Any], condition: str = "TRUE"
 ) -> dict[str, int]:
     """What never became a document in the batches asked for of one kind, by reason; `parameters` are a funnel's."""
@@ -172,7 +200,7 @@ def repository_funnel(
             flow.add(str(row["outcome"]), reason, int(str(amount)))
     for flow in (documents, sizes):
         flow.dropped = {name: flow.dropped[name] for name in _REPOSITORY_STAGES if name in flow.dropped}
-    rejected = rejected_in(connection, "repositories", parameters, "path IS NULL")
+    rejected = _rejected(connection, "repositories", parameters, "path IS NULL")
     return Funnel(
         "repository_level",
         _REPOSITORY_STAGES,

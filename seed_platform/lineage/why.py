@@ -7,7 +7,6 @@ there are.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -18,7 +17,7 @@ from seed_platform.errors import UsageError
 from seed_platform.lake.query import fetch_rows
 from seed_platform.lineage import repositories
 from seed_platform.lineage.pages import no_such_page, page_story
-from seed_platform.lineage.story import Story
+from seed_platform.lineage.story import Story, is_kept, rejection_story, verdicts_on
 from seed_platform.policy import FileLevelPolicy, Policy
 
 _DOC_ID = re.compile(rf"[0-9a-f]{{{DOC_ID_LENGTH}}}")
@@ -56,7 +55,7 @@ def why(connection: duckdb.DuckDBPyConnection, target: str, curation: Policy) ->
     found = fetch_rows(connection.execute(_FILE.format(condition=condition), {**values, "revision": revision}))
     if found:
         return _file_story(connection, found, policy)
-    rejected = _rejected(connection, f"{repositories.named('r')} AND r.path = $path", values)
+    rejected = rejection_story(connection, f"{repositories.named('r')} AND r.path = $path", values)
     if rejected is None and revision and not repositories.find(connection, repository, revision):
         return _named_repository(connection, repository, revision)  # which says what revisions there are
     return rejected or _no_such_file(connection, repository, path)
@@ -78,7 +77,7 @@ def _named_repository(connection: duckdb.DuckDBPyConnection, name: str, revision
     if found:
         return _repository_story(connection, found[0], len(found))
     whole = rf"r.path IS NULL AND ({repositories.named('r')} OR r.spec = $name OR r.spec LIKE $suffix ESCAPE '\')"
-    rejected = None if revision else _rejected(connection, whole, repositories.naming(name))
+    rejected = None if revision else rejection_story(connection, whole, repositories.naming(name))
     if rejected is not None:
         return rejected
     others = repositories.find(connection, name, "")
@@ -93,20 +92,6 @@ def _repository_story(connection: duckdb.DuckDBPyConnection, facts: dict[str, An
     kept, verdicts = document.pop("kept"), document.pop("verdicts")
     duplicates = repositories.dropped_for(connection, facts["doc_id"], _SHOWN)
     return Story(facts["doc_id"], kept, document, None, verdicts, duplicates, matches)
-
-
-def _rejected(connection: duckdb.DuckDBPyConnection, condition: str, values: dict[str, str]) -> Story | None:
-    """What never became a document, if there is such an entry."""
-    rows = fetch_rows(
-        connection.execute(
-            f"SELECT r.* FROM rejections r JOIN batches b USING (batch) WHERE {condition} ORDER BY b.arrival DESC",
-            values,
-        )
-    )
-    if not rows:
-        return None
-    document = {"kind": "rejection", **rows[0]}
-    return Story(None, False, document, None, [], (0, []), len(rows))  # noqa: FBT003 - kept
 
 
 def _no_such_file(connection: duckdb.DuckDBPyConnection, repository: str, path: str) -> Story:
@@ -125,10 +110,10 @@ def _no_such_file(connection: duckdb.DuckDBPyConnection, repository: str, path: 
 
 def _file_story(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any]], policy: FileLevelPolicy) -> Story:
     document = found[0]
-    verdicts = _verdicts(connection, document["batch"], document["ordinal"], policy)
-    judged = {verdict["filter"]: verdict["keep"] for verdict in verdicts}
-    wanted = [judged.get(name) for name in policy.filters]
-    kept = False if False in wanted else (None if None in wanted or document["reference_set"] else True)
+    verdicts = verdicts_on(connection, "file", document, policy.filters, lambda each: _place(connection, each))
+    kept = is_kept(verdicts, policy.filters)
+    if kept and document["reference_set"]:
+        kept = None
     document.pop("ordinal")
     duplicates = connection.execute(
         "SELECT doc_id FROM verdicts WHERE kind = 'file' AND NOT keep AND (related_doc_id = $id "
@@ -146,24 +131,6 @@ def _file_story(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any
         duplicates=(len(duplicates), some),
         matches=len(found),
     )
-
-
-def _verdicts(
-    connection: duckdb.DuckDBPyConnection, batch: str, ordinal: int, policy: FileLevelPolicy
-) -> list[dict[str, Any]]:
-    rows = fetch_rows(
-        connection.execute(
-            "SELECT filter, keep, reason, score, related_doc_id, evidence, filter_version, run_id FROM verdicts "
-            "WHERE kind = 'file' AND batch = $batch AND ordinal = $ordinal",
-            {"batch": batch, "ordinal": ordinal},
-        )
-    )
-    order: dict[str, int] = {name: place for place, name in enumerate(policy.filters)}
-    rows.sort(key=lambda row: order.get(str(row["filter"]), len(order)))
-    for row in rows:
-        row["evidence"] = json.loads(str(row["evidence"])) if row["evidence"] is not None else None
-        row["related"] = _place(connection, str(row["related_doc_id"])) if row["related_doc_id"] is not None else None
-    return rows
 
 
 def _place(connection: duckdb.DuckDBPyConnection, doc_id: str) -> str | None:

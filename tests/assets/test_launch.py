@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 from support import lake_of, make_repository, python_source, settings_of
 
-from seed_platform.assets import github
 from seed_platform.automation.launch import launch, prepare_home
 from seed_platform.automation.partitions import repository_batches
 from seed_platform.batches import add_batch, pin_sources
 from seed_platform.errors import WorkError
+from seed_platform.lineage import checks
 from seed_platform.lineage.checks import Outcome
 from seed_platform.settings import Settings
 from seed_platform.steps.flow import STEPS
@@ -51,7 +51,7 @@ def test_a_second_run_on_the_same_lake_is_told_to_wait(settings: Settings):
 
 def test_a_result_whose_check_failed_is_outstanding_again(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     broken = Outcome(passed=False, numbers={"missing": 3})
-    monkeypatch.setattr(github.checks, "files_are_accounted_for", lambda *_: broken)
+    monkeypatch.setattr(checks, "_accounted_for", lambda *_: broken)
     with pytest.raises(WorkError, match="files_are_accounted_for of github/files failed: missing 3"):
         launch(settings)
     monkeypatch.undo()
