@@ -1,7 +1,6 @@
 """What every command of `seed` has in common: which lake, which policy, JSON or text.
 
-What belongs here: options and what they open. What does not: any command (`cli.py`, `cli_references.py`,
-`cli_remove.py`).
+What belongs here: options and what they open. What does not: any command (`cli.py`, `cli_look.py`, …).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from seed_platform.batches import Batch
+from seed_platform.batches import REFERENCES, Batch, list_batches
 from seed_platform.engine.local import LocalEngine
 from seed_platform.errors import UsageError
 from seed_platform.lake.lake import Lake
@@ -56,6 +55,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def lake_of(settings: Settings) -> Lake:
     """The lake that the settings name."""
     return Lake(settings.lake, row_group_bytes=settings.row_group_bytes, part_bytes=settings.part_bytes)
+
+
+def existing_lake(settings: Settings) -> Lake:
+    """The lake, which has a batch. Raises `UsageError` if it has none."""
+    lake = lake_of(settings)
+    if all(each.kind == REFERENCES for each in list_batches(lake, kind=None)):
+        raise UsageError(f"{lake.root} has no batch yet: seed batch add repositories PATH_OR_URL … (or give --lake)")
+    return lake
 
 
 def context_of(settings: Settings) -> Context:

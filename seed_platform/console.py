@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from seed_platform.batches import Batch
-from seed_platform.lineage.funnel import Funnel
+from seed_platform.lineage.funnel import Funnel, grouped_by
 from seed_platform.lineage.story import Story
 from seed_platform.steps.base import Report
 
@@ -28,6 +28,21 @@ out = Console(width=_WIDTH, highlight=False)
 err = Console(stderr=True, width=_WIDTH, highlight=False)
 
 _BAR = 34
+_PATHS = 8
+_OVERLAPS = {
+    "file": ("repository_duplicates",),
+    "repository": ("exact_duplicates", "near_duplicates"),
+    "commit": (),
+    "page": (),
+}
+"""By kind of document, the filters whose score is an overlap."""
+_NAMES = {
+    "file": "{repository}:{path}",
+    "repository": "{repository}",
+    "commit": "{repository}@{sha:.12}",
+    "page": "{url}",
+}
+"""What a document is called, by its kind."""
 
 
 def print_json(value: object) -> None:
@@ -115,7 +130,7 @@ def show_references(batches: Sequence[Batch], reports: Mapping[str, Report]) -> 
 def show_funnel(funnel: Funnel) -> None:
     """The funnel as a table and a picture, then by language, then what never became a document."""
     documents, sizes = funnel.documents, funnel.bytes
-    noun = {"repository_level": "repositories", "web": "pages"}.get(funnel.corpus, "files")
+    noun = {"repository_level": "repositories", "commits": "commits", "web": "pages"}.get(funnel.corpus, "files")
     out.print(f"\n[bold]{funnel.corpus}[/]: {documents.kept:,} of {documents.seen:,} {noun} kept")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "documents", "bytes", "tokens*", ""):
@@ -144,7 +159,7 @@ def show_funnel(funnel: Funnel) -> None:
 
 def _show_languages(funnel: Funnel, most: int = 12) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    group = "category" if funnel.corpus == "web" else "language"
+    group = grouped_by(funnel.corpus)
     for column in (group, "seen", "kept", "kept bytes", "tokens*"):
         table.add_column(column, justify="left" if column == group else "right")
     named = [(language, flows) for language, flows in funnel.languages.items() if language and flows[0].kept]
@@ -168,23 +183,25 @@ def show_story(story: Story) -> None:
         out.print(f"[bold]{place}[/] never became a document: {document['reason']}")
         _show_facts(document, ("detail", "spec", "batch"))
         return
-    is_file = document["kind"] == "file"
-    name = f"{document['repository']}:{document['path']}" if is_file else document.get("repository") or document["url"]
+    name = _NAMES[document["kind"]].format(**document)
     verdict = {True: "[green]kept[/]", False: "[red]dropped[/]", None: "[yellow]not judged yet[/]"}[story.kept]
     if document["reference_set"]:
         verdict = f"in the reference set [bold]{document['reference_set']}[/], which is in no corpus"
     out.print(f"[bold]{escape(name)}[/] is {verdict}")
     if story.matches > 1:
-        which = "the one in the corpus" if document["kind"] == "page" and story.kept else "the last that arrived"
+        in_corpus = document["kind"] in ("page", "commit") and story.kept
+        which = "the one in the corpus" if in_corpus else "the last that arrived"
         out.print(f"[bright_black]{story.matches} documents have this name; this is {which}[/]")
-    if is_file:
+    if document["kind"] == "file":
         _show_file(story)
     elif document["kind"] == "page":
         _show_page(document)
+    elif document["kind"] == "commit":
+        _show_commit(document)
     else:
         _show_repository(document)
     for each in story.verdicts:
-        overlap = document["kind"] == "repository" or each["filter"] == "repository_duplicates"
+        overlap = each["filter"] in _OVERLAPS[document["kind"]]
         out.print(_verdict_line(each, overlap=overlap))
     number, some = story.duplicates
     if number:
@@ -218,8 +235,49 @@ def _show_repository(document: dict[str, Any]) -> None:
         facts["size"] += f"; the rules keep {document['kept_files']:,} files"
     if document["kept_repository"]:
         facts["instead"] = _copy_of(document)
+    if document["history"]:
+        facts["history"] = _history(document["history"])
+    if document["sequences"]:
+        facts["packed"] = (
+            "{sequences:,} sequences, {tokens:,} tokens, the longest {longest:,}; of {edges:,} dependencies "
+            "{edges_inside:,} in one sequence, {edges_respected:,} before their user".format(**document["sequences"])
+        )
     names = ("doc_id", "from", "instead", "source", "spec", "batch", "size", "rejected", "stars", "forks", "commits")
-    _show_facts(facts, (*names, "committed_at", "license_files"))
+    _show_facts(facts, (*names, "committed_at", "license_files", "history", "packed"))
+
+
+def _history(walk: dict[str, Any]) -> str:
+    """What was read of a repository's commits, in a line."""
+    if walk["reason"]:
+        return f"could not be walked: {walk['reason']}" + (f" ({walk['detail']})" if walk["detail"] else "")
+    told = f"{walk['commits']:,} new commits of {walk['branch']}, {walk['samples']:,} of them samples"
+    if walk["seen"]:
+        told += f"; walked before from {', '.join(tip[:12] for tip in walk['seen'])}"
+    if walk["unknown"]:
+        told += f"; of these it lacks {len(walk['unknown'])}, so its history was rewritten"
+    return told + (f"; {len(walk['missing'])} parents are not there" if walk["missing"] else "")
+
+
+def _show_commit(document: dict[str, Any]) -> None:
+    facts = {**document, "authored": document["authored_at"]}
+    facts["from"] = f"{document['repository']} ({document['origin']}), branch {document['branch']}"
+    facts["message"] = document["message"].strip().partition("\n")[0]
+    told = [
+        f"{change['kind']} {change['old_path']} → {change['path']}"
+        if change.get("old_path")
+        else f"{change['kind']} {change['path']}"
+        for change in document["changes"][:_PATHS]
+    ]
+    more = document["changed_paths"] - len(told)
+    facts["changes"] = ", ".join(told) + (f" and {more:,} more" if more > 0 else "")
+    facts["lines"] = f"+{document['added']:,} -{document['deleted']:,}" + (
+        f"; the patch is left out: {document['omitted']}" if document["omitted"] else ""
+    )
+    if document["tokens"]:
+        facts["sample"] = f"{document['tokens']:,} tokens, {document['context_tokens']:,} of them context; it shows "
+        facts["sample"] += ", ".join(document["relevant"]) or "no other file"
+    names = ("doc_id", "sha", "from", "batch", "authored", "author", "message", "changes", "lines", "sample")
+    _show_facts(facts, (*names, "truncated"))
 
 
 def _copy_of(repository: dict[str, Any]) -> str:
@@ -245,9 +303,16 @@ def _verdict_line(verdict: dict[str, Any], *, overlap: bool) -> str:
     if verdict["score"] is not None:
         parts.append(f"{'overlap' if overlap else 'score'} {verdict['score']:.4g}")
     if verdict["evidence"]:
-        parts.append(escape(", ".join(f"{key} {value}" for key, value in verdict["evidence"].items())))
+        parts.append(escape(", ".join(f"{key} {_fact(value)}" for key, value in verdict["evidence"].items())))
     parts.append(f"[bright_black](version {verdict['filter_version']}, run {verdict['run_id'][:8]})[/]")
     return "  ".join(parts)
+
+
+def _fact(value: object) -> object:
+    """A fact with its threshold, as `{"value": 12, "least": 100}`, or as it is."""
+    if isinstance(value, dict) and set(value) == {"value", "least"}:
+        return f"{value['value']} (at least {value['least']})"
+    return value
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], *, cut: bool) -> None:

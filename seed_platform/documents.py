@@ -36,6 +36,11 @@ def repository_id(origin: str, revision: str) -> str:
     return doc_id("repository", origin, revision)
 
 
+def commit_id(origin: str, sha: str) -> str:
+    """The id of a commit of a repository, whatever revision the repository was read at."""
+    return doc_id("commit", origin, sha)
+
+
 def file_id(origin: str, revision: str, path: str | bytes) -> str:
     """The id of a file of a repository at a revision."""
     return doc_id("file", origin, revision, path)

@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from seed_platform.commits.policy import CommitGatePolicy, CommitRulesPolicy
+from seed_platform.commits.sample_policy import CommitSamplePolicy
+from seed_platform.corpora.policy import LongContextPolicy, RepositoryLevelPolicy
 from seed_platform.errors import UsageError
 from seed_platform.filters.languages import LANGUAGES
 from seed_platform.pages.policy import CodeRelevancePolicy, PageRulesPolicy, SiteQualityPolicy, WebPolicy
@@ -175,11 +178,17 @@ class Policy(Section):
     near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
     syntax: SyntaxPolicy = SyntaxPolicy()
     file_level: FileLevelPolicy = FileLevelPolicy()
+    repository_level: RepositoryLevelPolicy = RepositoryLevelPolicy()
+    commit_gate: CommitGatePolicy = CommitGatePolicy()
+    commit_rules: CommitRulesPolicy = CommitRulesPolicy()
+    commit_near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
+    commit_samples: CommitSamplePolicy = CommitSamplePolicy()
     page_rules: PageRulesPolicy = PageRulesPolicy()
     page_near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
     code_relevance: CodeRelevancePolicy = CodeRelevancePolicy()
     site_quality: SiteQualityPolicy = SiteQualityPolicy()
     web: WebPolicy = WebPolicy()
+    long_context: LongContextPolicy = LongContextPolicy()
 
 
 def load_policy(path: Path | None) -> Policy:

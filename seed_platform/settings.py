@@ -12,7 +12,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -46,6 +46,18 @@ class Settings(BaseSettings):
     max_page_bytes: int = Field(
         16 * MIB, ge=1, description="Largest body of a crawled page; the record of a larger one is rejected."
     )
+    max_patch_bytes: int = Field(
+        MIB, ge=1024, description="Largest patch of a commit that is stored; a larger commit is recorded without it."
+    )
+    max_commit_paths: int = Field(
+        1000, ge=1, description="Most changed paths of a commit that are stored; one with more has no patch either."
+    )
+    person_key: SecretStr = Field(
+        SecretStr(""), description="Key of the hashes of commit authors' addresses; without one they can be guessed."
+    )
+    snapshot_cache_bytes: int = Field(
+        64 * MIB, ge=MIB, description="What a worker may remember of files it has searched for commit samples."
+    )
     max_archive_bytes: int = Field(8 << 30, ge=MIB, description="Most bytes one archive may unpack to.")
     max_archive_ratio: float = Field(200.0, gt=1, description="Most times its packed size an archive may unpack to.")
     max_archive_entries: int = Field(1_000_000, ge=1, description="Most entries one archive may have.")
@@ -60,7 +72,9 @@ class Settings(BaseSettings):
 
     def digest_of(self, names: tuple[str, ...]) -> str:
         """Hash of some settings, such as the limits that decide whether a source can be read."""
-        return hashlib.sha256(repr([getattr(self, name) for name in names]).encode()).hexdigest()
+        values = [getattr(self, name) for name in names]
+        plain = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in values]
+        return hashlib.sha256(repr(plain).encode()).hexdigest()
 
     @classmethod
     def settings_customise_sources(

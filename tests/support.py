@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Step
 from seed_platform.steps.code_relevance import MODEL, train_relevance
+from seed_platform.steps.flow import FILE_DEPENDENCIES, SEQUENCES, STEPS
 from seed_platform.steps.freshness import Done, bring_up_to_date, load_records
 from seed_platform.steps.lines import CRAWL_LINE, REPOSITORY_LINE, Line
 from seed_platform.steps.models import models
@@ -30,6 +31,8 @@ from seed_platform.steps.references import read_references
 
 _SYLLABLES = tuple("ba ce di fo gu ka le mi no pu ra se ti vo xa zen tor lin mar pel dos gan hol fer".split(" "))  # noqa: SIM905
 _DEFAULTS = Policy()
+FILE_STEPS = tuple(step for step in STEPS if step not in (FILE_DEPENDENCIES, SEQUENCES))
+"""The steps that files and copies of repositories go through."""
 _GIT = {
     **{f"GIT_{who}_NAME": "A" for who in ("AUTHOR", "COMMITTER")},
     **{f"GIT_{who}_EMAIL": "a@b.c" for who in ("AUTHOR", "COMMITTER")},
@@ -116,16 +119,26 @@ def lake_of(settings: Settings) -> Lake:
 
 
 def run_flow(
-    lake_root: str, specs: Sequence[str], *, policy: Policy = _DEFAULTS, name: str | None = None, workers: int = 2
+    lake_root: str,
+    specs: Sequence[str],
+    *,
+    policy: Policy = _DEFAULTS,
+    name: str | None = None,
+    workers: int = 2,
+    steps: Sequence[Step] = FILE_STEPS,
+    metadata: Mapping[str, Mapping[str, object]] | None = None,
 ) -> list[Done]:
-    """Add a batch of `specs` (none if empty) and bring every outstanding step of every batch up to date."""
+    """Add a batch of `specs` (none if empty) and bring every outstanding one of `steps` of every batch up to date.
+
+    By default these are the steps of files and of copies of repositories, which most tests are about.
+    """
     settings = settings_of(lake_root, workers)
     lake = lake_of(settings)
     if specs:
-        add_batch(lake, pin_sources(specs, limits_of(settings), {}), name=name)
+        add_batch(lake, pin_sources(specs, limits_of(settings), metadata or {}), name=name)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
     read_references(context, REPOSITORY_LINE.flow(lake, policy, settings))
-    return _bring_up_to_date(context, REPOSITORY_LINE, set(REPOSITORY_LINE.steps))
+    return _bring_up_to_date(context, REPOSITORY_LINE, set(steps))
 
 
 def run_crawl(

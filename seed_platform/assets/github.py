@@ -8,7 +8,7 @@ import dagster as dg
 from seed_platform.assets.execution import Check, current_batches
 from seed_platform.assets.step_assets import FILES, REPOSITORIES, conserved, read_asset, step_asset
 from seed_platform.lake.lake import Lake
-from seed_platform.lineage import checks, near_duplicate_checks, repository_checks
+from seed_platform.lineage import checks, near_duplicate_checks, repository_checks, structure_checks
 from seed_platform.policy import load_policy
 from seed_platform.settings import Settings
 from seed_platform.steps import (
@@ -17,14 +17,18 @@ from seed_platform.steps import (
     near_duplicates,
     repository_duplicates,
     repository_near_duplicates,
+    repository_quality,
 )
 from seed_platform.steps.flow import (
+    FILE_DEPENDENCIES,
     FILE_LEVEL_CORPUS,
     FILTERS,
     READ,
     REPOSITORY_EXACT_DUPLICATES,
     REPOSITORY_LEVEL_CORPUS,
     REPOSITORY_NEAR_DUPLICATES,
+    REPOSITORY_QUALITY,
+    SEQUENCES,
 )
 
 FILE_LEVEL = dg.AssetKey(["corpora", "file_level"])
@@ -124,11 +128,28 @@ repository_level = step_asset(
     asked={"repositories_are_accounted_for": repository_checks.repositories_are_accounted_for},
 )
 
+
+def _sequences_hold(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
+    return structure_checks.sequences_hold(lake, settings, load_policy(settings.policy).repository_level, batches)
+
+
+structure_assets = [
+    step_asset(
+        REPOSITORY_QUALITY,
+        group="verdicts",
+        kind="polars",
+        asked=conserved("quality", repository_quality.REQUIRES, "repositories"),
+    ),
+    step_asset(FILE_DEPENDENCIES, group="github", kind="treesitter", asked={}),
+    repository_level,
+    step_asset(SEQUENCES, group="corpora", kind="polars", asked={"sequences_hold": _sequences_hold}),
+]
+
 ASSETS: list[dg.AssetsDefinition] = [
     read_repositories,
     *repository_verdict_assets,
     *verdict_assets,
     file_level,
-    repository_level,
+    *structure_assets,
 ]
 """All of them."""

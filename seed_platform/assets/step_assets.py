@@ -12,21 +12,32 @@ from seed_platform.assets.resources import EngineResource, LakeResource
 from seed_platform.automation.conditions import when_outstanding
 from seed_platform.automation.partitions import PARTITIONS
 from seed_platform.lake.lake import Lake
+from seed_platform.lake.schemas import DEPENDENCIES
 from seed_platform.lineage import checks
 from seed_platform.lineage.checks import Outcome
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Step
+from seed_platform.steps.commit_flow import READ_COMMITS
 from seed_platform.steps.flow import READ
 from seed_platform.steps.lines import line_with
 
 OWNERS = ["team:data"]
 FILES = dg.AssetKey(["github", "files"])
 REPOSITORIES = dg.AssetKey(["github", "repositories"])
+COMMITS = dg.AssetKey(["github", "commits"])
+COMMIT_WALKS = dg.AssetKey(["github", "commit_walks"])
+_DEPENDENCIES = dg.AssetKey(["github", "dependencies"])
+_UNDER_SOURCE = {READ.name: FILES, READ_COMMITS.name: COMMITS, DEPENDENCIES.name: _DEPENDENCIES}
 
 
 def key_of(step: Step) -> dg.AssetKey:
-    """The asset of a step: as the table, except that files live under their source."""
-    return FILES if step is READ else dg.AssetKey(step.name.split("/"))
+    """The asset of a step: as the table, except that what is read of repositories lives under its source."""
+    return _key(step.name)
+
+
+def _key(name: str) -> dg.AssetKey:
+    """The asset of the table `name`."""
+    return _UNDER_SOURCE.get(name, dg.AssetKey(name.split("/")))
 
 
 def check_result(name: str, outcome: Outcome) -> dg.AssetCheckResult:
@@ -36,9 +47,9 @@ def check_result(name: str, outcome: Outcome) -> dg.AssetCheckResult:
 
 def _inputs(step: Step) -> list[dg.AssetDep]:
     """What a step reads, as assets: reading makes two, and only what is about repositories looks at the first."""
-    about_repositories = "repositor" in step.name
+    about_repositories = "repositor" in step.name or step.name == DEPENDENCIES.name
     read = [FILES, REPOSITORIES] if about_repositories else [FILES]
-    others = [dg.AssetKey(name.split("/")) for name in step.inputs if name != READ.name]
+    others = [_key(name) for name in step.inputs if name != READ.name]
     models = [dg.AssetKey(["models", name]) for name in step.models]
     return [dg.AssetDep(key) for key in (*(read if READ.name in step.inputs else []), *others, *models)]
 
@@ -85,6 +96,7 @@ def read_asset(
                 owners=OWNERS,
                 code_version=step.version,
                 description=description,
+                deps=_inputs(step),
                 partitions_def=PARTITIONS[line_with(step).kind],
                 automation_condition=when_outstanding(),
             )

@@ -15,24 +15,28 @@ from pathlib import Path
 
 import dagster as dg
 
-from seed_platform.assets import github, reports, web
+from seed_platform.assets import commits, github, long_context, reports, web
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
-from seed_platform.assets.step_assets import FILES, REPOSITORIES, key_of
+from seed_platform.assets.step_assets import COMMIT_WALKS, COMMITS, FILES, REPOSITORIES, key_of
 from seed_platform.automation.partitions import put_in_order
 from seed_platform.batches import REFERENCES, Batch, find_batch, list_batches
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.locks import only_run
+from seed_platform.lake.schemas import LONG_CONTEXT
 from seed_platform.lake.storage import Storage
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Step
 from seed_platform.steps.code_relevance import MODEL as RELEVANCE_MODEL
 from seed_platform.steps.freshness import load_records
 from seed_platform.steps.lines import LINES, Line
+from seed_platform.steps.long_context import WHOLE_LAKE, is_outstanding
 from seed_platform.steps.models import models
 from seed_platform.steps.references import read_references
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_ASSETS = [*github.ASSETS, *web.ASSETS]
+_ASSETS = [*github.ASSETS, *commits.ASSETS, *web.ASSETS]
+_READ_TOGETHER = {FILES: REPOSITORIES, COMMITS: COMMIT_WALKS, web.PAGES: web.CRAWL_FILES}
+"""Assets that one step makes two of: the one that is called as the step, and the other."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -86,7 +90,10 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
     if not batches:
         raise UsageError("no batch has arrived yet: seed batch add repositories PATH_OR_URL …")
     wanted = _Wanted(_selected(select), find_batch(batches, batch) if batch is not None else None)
-    if not any(_outstanding(lake, line, wanted) for line in LINES):
+    chooses = select is None and batch is None
+    if not any(_outstanding(lake, line, wanted) for line in LINES) and not (
+        chooses and is_outstanding(lake.lake(), lake.curation_policy())
+    ):
         return Launched([])
     prepare_home(settings)
     computed: list[tuple[str, str]] = []
@@ -94,6 +101,10 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
         put_in_order(instance, batches)
         for line in LINES:
             computed += _compute(lake, line, wanted, instance)
+        # It is of all batches: part of them would be another corpus.
+        if chooses and is_outstanding(lake.lake(), lake.curation_policy()):
+            _run(lake, instance, [long_context.long_context])
+            computed.append((WHOLE_LAKE, LONG_CONTEXT.name))
     return Launched(computed)
 
 
@@ -180,10 +191,9 @@ def _materialize(lake: LakeResource, instance: dg.DagsterInstance, todo: Sequenc
     if not todo:
         return
     keys = {key_of(step) for _, step in todo}
-    if FILES in keys:
-        keys.add(REPOSITORIES)
-    if web.PAGES in keys:
-        keys.add(web.CRAWL_FILES)
+    for read, beside in _READ_TOGETHER.items():
+        if read in keys:
+            keys.add(beside)
     arrivals = sorted((each for each, _ in todo), key=lambda each: each.arrival)
     # One run over the range: a run per batch costs about 2.3 s before any work. Batches inside the range that are up to
     # date are looked at and passed over.

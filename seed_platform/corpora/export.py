@@ -102,7 +102,8 @@ def _write(
     (folder / "data").mkdir(parents=True)
     shards: list[Shard] = []
     groups: dict[str, int] = {}
-    total = sum(part.rows for batch in batches for part in lake.parts(corpus.chosen, batch=batch.key))
+    partitions = [{"batch": batch.key} for batch in batches] if "batch" in corpus.chosen.partition_by else [{}]
+    total = sum(part.rows for partition in partitions for part in lake.parts(corpus.chosen, **partition))
     if not total:
         raise WorkError("the corpus holds no document: seed funnel says why")
     with track("exporting", total) as progress:

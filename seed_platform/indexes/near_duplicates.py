@@ -1,4 +1,4 @@
-"""The near-duplicate index of a lake: which files there are for which batch, as the Delta table of that name says.
+"""A near-duplicate index of a lake: which files there are for which batch, as the Delta table of its name says.
 
 What belongs here: listing, publishing and naming. What does not: making the files (`steps/near_duplicates/index.py`).
 """
@@ -16,10 +16,16 @@ from seed_platform.indexes.documents import Segment
 from seed_platform.indexes.runs import RunFile
 from seed_platform.lake.lake import Commit, Lake
 from seed_platform.lake.query import scan
-from seed_platform.lake.schemas import NEAR_DUPLICATE_INDEX
+from seed_platform.lake.schemas import COMMIT_INDEX, NEAR_DUPLICATE_INDEX, Table
 
-FOLDER = "index_files/near_duplicates"
-"""Where index files are, a folder per batch: not in the Delta table's own folder, whose cleaning would delete them."""
+
+def folder_of(table: Table) -> str:
+    """Where files of an index are, a folder per batch: not in the table's own, whose cleaning would delete them."""
+    return table.name.replace("indexes/", "index_files/", 1)
+
+
+FOLDERS = tuple(folder_of(table) for table in (NEAR_DUPLICATE_INDEX, COMMIT_INDEX))
+"""Those of all indexes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,10 @@ def segments_of(arrival: int, files: Sequence[tuple[str, int]]) -> tuple[Segment
     return tuple(Segment(path, arrival, first, rows) for (path, rows), first in zip(files, starts, strict=False))
 
 
-def load(lake: Lake, batches: Sequence[Batch]) -> list[BatchIndex]:
-    """The index of each of `batches`, as published."""
+def load(lake: Lake, batches: Sequence[Batch], table: Table = NEAR_DUPLICATE_INDEX) -> list[BatchIndex]:
+    """The index of each of `batches`, as published in `table`."""
     keys = [batch.key for batch in batches]
-    rows = pl.DataFrame(scan(lake, NEAR_DUPLICATE_INDEX, keys).to_table()).sort("batch", "kind", "place")
+    rows = pl.DataFrame(scan(lake, table, keys).to_table()).sort("batch", "kind", "place")
     found = []
     for batch in batches:
         mine = rows.filter(pl.col("batch") == batch.key)
@@ -57,16 +63,16 @@ def load(lake: Lake, batches: Sequence[Batch]) -> list[BatchIndex]:
     return found
 
 
-def publish(lake: Lake, index: BatchIndex, commit: Commit) -> None:
-    """Make `index` the index of its batch, and delete the files of an earlier one."""
+def publish(lake: Lake, table: Table, index: BatchIndex, commit: Commit) -> None:
+    """Make `index` the index of its batch in `table`, and delete the files of an earlier one."""
     segments = [(each.path, "segment", n, len(index.segments), each.rows) for n, each in enumerate(index.segments)]
     run = [(each.path, "run", each.shard, each.shards, each.rows) for each in index.run]
-    table = pl.DataFrame([*segments, *run], schema=["path", "kind", "place", "places", "rows"], orient="row")
-    with lake.writer(NEAR_DUPLICATE_INDEX, batch=index.batch) as writer:
-        if table.height:
-            writer.write(table)
-    lake.publish(NEAR_DUPLICATE_INDEX, writer.parts, commit, batch=index.batch)
+    rows = pl.DataFrame([*segments, *run], schema=["path", "kind", "place", "places", "rows"], orient="row")
+    with lake.writer(table, batch=index.batch) as writer:
+        if rows.height:
+            writer.write(rows)
+    lake.publish(table, writer.parts, commit, batch=index.batch)
     named = set(index.paths)
-    for path in lake.storage.list(f"{FOLDER}/{index.batch}"):
+    for path in lake.storage.list(f"{folder_of(table)}/{index.batch}"):
         if path not in named:
             lake.storage.remove(path)

@@ -124,7 +124,7 @@ class PartWriter:
 
     def _open(self) -> None:
         folder = "/".join(f"{name}={value.replace('/', '.')}" for name, value in self._partition.items())
-        self._path = f"{folder}/{uuid.uuid4().hex}.parquet"
+        self._path = f"{folder}/{uuid.uuid4().hex}.parquet" if folder else f"{uuid.uuid4().hex}.parquet"
         self._file = self._lake.storage.open(f"{self._table.name}/{self._path}", "wb")
         self._parquet = pq.ParquetWriter(
             self._file,

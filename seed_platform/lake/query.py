@@ -18,15 +18,21 @@ import pyarrow.dataset as ds
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import (
     BATCHES,
+    COMMIT_SAMPLES,
+    COMMIT_WALKS,
+    COMMITS,
     CRAWL_FILES,
+    DEPENDENCIES,
     FILE_LEVEL,
     FILES,
+    LONG_CONTEXT,
     MATERIALIZATIONS,
     MODELS,
     PAGES,
     REJECTIONS,
     REPOSITORIES,
     REPOSITORY_LEVEL,
+    REPOSITORY_SEQUENCES,
     WEB,
     Table,
 )
@@ -34,11 +40,30 @@ from seed_platform.lake.schemas import (
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Verdicts of `filter_name` on documents of a `kind` ("file", "repository", "page"), as in the view `verdicts`."""
+    """Verdicts of `filter_name` on documents of a `kind` (file, repository, commit, page), as in the view verdicts."""
 
     kind: str
     filter_name: str
     table: Table
+
+
+_AS_THEY_ARE = (
+    BATCHES,
+    REPOSITORIES,
+    FILES,
+    DEPENDENCIES,
+    COMMIT_WALKS,
+    COMMITS,
+    CRAWL_FILES,
+    PAGES,
+    REJECTIONS,
+    MODELS,
+    MATERIALIZATIONS,
+    REPOSITORY_LEVEL,
+    REPOSITORY_SEQUENCES,
+    LONG_CONTEXT,
+)
+"""Tables that are views under their own names."""
 
 
 def scan(lake: Lake, table: Table, batches: Sequence[str] | None = None) -> ds.Dataset:
@@ -79,14 +104,15 @@ def connect(lake: Lake, *, memory_bytes: int, threads: int, spill: bool = True) 
 def open_views(
     lake: Lake, verdict_tables: Sequence[VerdictTable], *, memory_bytes: int, threads: int
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with views: batches, repositories, files, crawl_files, pages, rejections, verdicts, models,
-    materializations, and each corpus.
+    """A connection with views: batches, repositories, files, commits, crawl_files, pages, rejections, verdicts, models,
+    materializations and more, and each corpus; that of commits is commit_samples.
 
     It cannot reach files, the network or extensions: the views are all it sees, and they are read-only.
     """
     connection = connect(lake, memory_bytes=memory_bytes, threads=threads)
-    for table in (BATCHES, REPOSITORIES, FILES, CRAWL_FILES, PAGES, REJECTIONS, MODELS, MATERIALIZATIONS):
-        connection.register(table.name.removeprefix("web/"), scan(lake, table))
+    for table in _AS_THEY_ARE:
+        connection.register(table.name.removeprefix("web/").removeprefix("corpora/"), scan(lake, table))
+    connection.register("commit_samples", scan(lake, COMMIT_SAMPLES))
     selects = []
     for number, each in enumerate(verdict_tables):
         connection.register(f"_verdicts_{number}", scan(lake, each.table))
@@ -96,7 +122,6 @@ def open_views(
             f"FROM _verdicts_{number}"
         )
     connection.execute(f"CREATE TEMP VIEW verdicts AS {' UNION ALL BY NAME '.join(selects)}")
-    connection.register("repository_level", scan(lake, REPOSITORY_LEVEL))
     connection.register("_file_level", scan(lake, FILE_LEVEL))
     connection.execute(
         "CREATE TEMP VIEW file_level AS SELECT c.*, f.revision, f.content AS text "

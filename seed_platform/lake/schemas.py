@@ -63,6 +63,7 @@ REPOSITORIES = Table(
         ("forks", pa.int64(), _OPTIONAL, "from the batch's metadata; null if unknown"),
         ("commits", pa.int64(), _OPTIONAL, "commits that the revision can reach, up to 1,000,000; null if unknown"),
         ("committed_at", pa.timestamp("us", tz="UTC"), _OPTIONAL, "when the revision was committed; null if unknown"),
+        ("first_committed_at", pa.timestamp("us", tz="UTC"), _OPTIONAL, "when its first commit was; null if unknown"),
         ("metadata", pa.string(), _OPTIONAL, "JSON object: whatever else the batch's metadata says"),
         ("files", pa.int64(), _REQUIRED, "file documents read"),
         ("bytes", pa.int64(), _REQUIRED, "their bytes"),
@@ -96,6 +97,53 @@ REJECTIONS = Table(
         ("path", pa.string(), _OPTIONAL, "the entry; null if the source as a whole was rejected"),
         ("reason", pa.string(), _REQUIRED, "stable name of the reason"),
         ("detail", pa.string(), _OPTIONAL, "one line for a person"),
+    ),
+)
+
+COMMIT_WALKS = Table(
+    "commit_walks",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place of the source in the batch"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the repository document"),
+        ("repository", pa.string(), _REQUIRED, "the name users know it by"),
+        ("origin", pa.string(), _REQUIRED, "where it came from, independent of this machine"),
+        ("branch", pa.string(), _REQUIRED, "branch or revision as given; HEAD if none was"),
+        ("tip", pa.string(), _REQUIRED, "the commit that the walk began at: the pinned revision"),
+        ("seen", pa.list_(pa.string()), _REQUIRED, "tips of earlier walks of the same origin, where this one ended"),
+        ("unknown", pa.list_(pa.string()), _REQUIRED, "those that the repository no longer has: a rewritten history"),
+        ("missing", pa.list_(pa.string()), _REQUIRED, "parents that are not there: a shallow clone, or damage"),
+        ("commits", pa.int64(), _REQUIRED, "new commits, which the table commits has"),
+        ("reason", pa.string(), _OPTIONAL, "why it could not be walked; null if it was"),
+        ("detail", pa.string(), _OPTIONAL, "one line for a person"),
+    ),
+)
+
+COMMITS = Table(
+    "commits",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place in the batch: place of the source * 2^32 + place in its walk"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the commit document"),
+        ("repository_id", pa.string(), _REQUIRED, "id of the repository document"),
+        ("repository", pa.string(), _REQUIRED, "name of the repository"),
+        ("sha", pa.string(), _REQUIRED, "the commit"),
+        ("parents", pa.list_(pa.string()), _REQUIRED, "its parents, in order"),
+        ("merge", pa.bool_(), _REQUIRED, "whether it has more than one"),
+        ("author", pa.string(), _REQUIRED, "hash of the author's address"),
+        ("committer", pa.string(), _REQUIRED, "hash of the committer's address"),
+        ("bot", pa.bool_(), _REQUIRED, "whether the author's name or address is one of a program"),
+        ("authored_at", pa.timestamp("us", tz="UTC"), _OPTIONAL, "null if it is no date of the calendar"),
+        ("committed_at", pa.timestamp("us", tz="UTC"), _OPTIONAL, "null if it is no date of the calendar"),
+        ("message", pa.string(), _REQUIRED, "as decoded"),
+        ("message_encoding", pa.string(), _REQUIRED, "what it was decoded from"),
+        ("parent_tree", pa.string(), _OPTIONAL, "the snapshot before: tree of the first parent; null if there is none"),
+        ("changed_paths", pa.int64(), _REQUIRED, "how many paths changed"),
+        ("changes", pa.string(), _REQUIRED, "JSON array: path, kind and blobs before and after of each changed path"),
+        ("added", pa.int64(), _REQUIRED, "lines added"),
+        ("deleted", pa.int64(), _REQUIRED, "lines deleted"),
+        ("bytes", pa.int64(), _REQUIRED, "size of the patch"),
+        ("change_key", pa.string(), _OPTIONAL, "equal for the same change elsewhere; null without a patch"),
+        ("omitted", pa.string(), _OPTIONAL, "why there is no patch; null if there is"),
+        ("content", pa.large_string(), _OPTIONAL, "the patch, in git's unified format; null if omitted"),
     ),
 )
 
@@ -159,20 +207,26 @@ VERDICT_COLUMNS = _schema(
 
 
 def verdicts(kind: str, filter_name: str) -> Table:
-    """The verdicts of one filter over documents of one kind ("files", "repositories", "pages")."""
+    """The verdicts of one filter over documents of one kind ("files", "repositories", "commits", "pages")."""
     return Table(f"verdicts/{kind}/{filter_name}", VERDICT_COLUMNS)
 
 
-NEAR_DUPLICATE_INDEX = Table(
-    "indexes/near_duplicates",
-    _schema(
-        ("path", pa.string(), _REQUIRED, "an index file, relative to the lake's root"),
-        ("kind", pa.string(), _REQUIRED, "segment: documents of a data file; run: postings of a range of keys"),
-        ("place", pa.int64(), _REQUIRED, "which segment, or which of the ranges"),
-        ("places", pa.int64(), _REQUIRED, "how many there are"),
-        ("rows", pa.int64(), _REQUIRED, "documents or postings in it"),
-    ),
+_INDEX_COLUMNS = _schema(
+    ("path", pa.string(), _REQUIRED, "an index file, relative to the lake's root"),
+    ("kind", pa.string(), _REQUIRED, "segment: documents of a data file; run: postings of a range of keys"),
+    ("place", pa.int64(), _REQUIRED, "which segment, or which of the ranges"),
+    ("places", pa.int64(), _REQUIRED, "how many there are"),
+    ("rows", pa.int64(), _REQUIRED, "documents or postings in it"),
 )
+
+
+def index(name: str) -> Table:
+    """What index files there are of which batch, of one near-duplicate index."""
+    return Table(f"indexes/{name}", _INDEX_COLUMNS)
+
+
+NEAR_DUPLICATE_INDEX = index("near_duplicates")
+COMMIT_INDEX = index("commit_near_duplicates")
 
 FILE_LEVEL = Table(
     "corpora/file_level",
@@ -199,6 +253,67 @@ REPOSITORY_LEVEL = Table(
         ("bytes", pa.int64(), _REQUIRED, "their bytes"),
         ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
     ),
+)
+
+COMMIT_SAMPLES = Table(
+    "corpora/commits",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "the commit's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the commit document"),
+        ("repository", pa.string(), _REQUIRED, "name of the repository"),
+        ("sha", pa.string(), _REQUIRED, "the commit"),
+        ("tokens", pa.int64(), _REQUIRED, "estimated tokens of the sample"),
+        ("context_tokens", pa.int64(), _REQUIRED, "those before the target"),
+        ("target_offset", pa.int64(), _REQUIRED, "characters before the target"),
+        ("relevant", pa.list_(pa.string()), _REQUIRED, "paths of the relevant files shown, the most relevant first"),
+        ("truncated", pa.list_(pa.string()), _REQUIRED, "parts that were shortened to fit the budget"),
+        ("bytes", pa.int64(), _REQUIRED, "size of the sample"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+        ("content", pa.large_string(), _REQUIRED, "the sample: context, then target"),
+    ),
+)
+
+DEPENDENCIES = Table(
+    "dependencies",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place of the user among the files of its batch"),
+        ("dependency", pa.int64(), _REQUIRED, "place of the file that it depends on"),
+    ),
+)
+
+REPOSITORY_SEQUENCES = Table(
+    "corpora/repository_sequences",
+    _schema(
+        ("ordinal", pa.int64(), _REQUIRED, "place of the repository * 2^32 + place of the sequence in it"),
+        ("doc_id", pa.string(), _REQUIRED, "id of the sequence"),
+        ("repository_id", pa.string(), _REQUIRED, "id of the repository document"),
+        ("repository", pa.string(), _REQUIRED, "name of the repository"),
+        ("sequences", pa.int64(), _REQUIRED, "how many the repository was cut into"),
+        ("files", pa.list_(pa.int64()), _REQUIRED, "places of its files in the batch, dependencies first"),
+        ("starts", pa.list_(pa.int64()), _REQUIRED, "for each, the byte of its text at which its part begins"),
+        ("stops", pa.list_(pa.int64()), _REQUIRED, "and the byte at which it ends"),
+        ("bytes", pa.int64(), _REQUIRED, "size of the sequence, path headers included"),
+        ("tokens", pa.int64(), _REQUIRED, "estimated tokens of it"),
+        ("edges", pa.int64(), _REQUIRED, "dependencies of its files on files of the repository"),
+        ("edges_inside", pa.int64(), _REQUIRED, "those on files of the same sequence"),
+        ("edges_respected", pa.int64(), _REQUIRED, "those of which the dependency stands before the user"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+    ),
+)
+
+LONG_CONTEXT = Table(
+    "corpora/long_context",
+    _schema(
+        ("source", pa.string(), _REQUIRED, "files, pages, repositories or commits"),
+        ("batch", pa.string(), _REQUIRED, "batch of the document"),
+        ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "the document"),
+        ("name", pa.string(), _REQUIRED, "what users call it"),
+        ("tokens", pa.int64(), _REQUIRED, "estimated tokens"),
+        ("step", pa.int64(), _REQUIRED, "the context length, in tokens, of the training step that it is for"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+    ),
+    partition_by=(),
 )
 
 WEB = Table(

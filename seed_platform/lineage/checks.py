@@ -12,6 +12,7 @@ from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
 from seed_platform.lake.schemas import (
     BATCHES,
+    COMMITS,
     CRAWL_FILES,
     FILE_LEVEL,
     FILES,
@@ -23,7 +24,7 @@ from seed_platform.lake.schemas import (
 )
 from seed_platform.settings import Settings
 
-_DOCUMENTS = {"files": FILES, "repositories": REPOSITORIES, "pages": PAGES}
+_DOCUMENTS = {"files": FILES, "repositories": REPOSITORIES, "commits": COMMITS, "pages": PAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def conserved(
 ) -> Outcome:
     """Each document that every filter in `requires` keeps has one verdict of filter `name`, and no other has any.
 
-    `kind` is that of the documents, and of the filters: "files", "repositories" or "pages".
+    `kind` is that of the documents, and of the filters: "files", "repositories", "commits" or "pages".
     """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
     connection.register("documents", scan(lake, _DOCUMENTS[kind], batches))

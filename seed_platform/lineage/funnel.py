@@ -1,6 +1,6 @@
 """The funnel of a corpus: what was seen, what each filter dropped and why, what is kept.
 
-The documents of the repository-level corpus are repositories, and their bytes are those of the files that rules keep.
+The documents of the repository-level corpus are repositories, and their bytes are those of all their files.
 
 A document is counted once, under the first filter of the policy that drops it. Those that no filter has dropped and
 some filter has not judged are outstanding. So seen = dropped + kept + outstanding, in documents and in bytes.
@@ -16,6 +16,7 @@ import duckdb
 
 from seed_platform.lake.query import fetch_rows
 from seed_platform.policy import FileLevelPolicy
+from seed_platform.steps.select import REPOSITORY_LEVEL_FILTERS
 
 _ASKED = "({0} IN (SELECT batch FROM batches WHERE kind = '{1}') AND ($all OR {0} IN (SELECT unnest($batches))))"
 """SQL: whether a row is of the batches asked for, of one kind. Reference sets are in no corpus, and so in no funnel."""
@@ -50,7 +51,7 @@ class Flow:
 class Funnel:
     """The funnel of one corpus over the batches asked for.
 
-    `languages` maps a language, or of pages a site category, ("" for none) to its own flows of documents and bytes;
+    `languages` maps a language (see `grouped_by`; "" for none) to its own flows of documents and bytes;
     `rejected` counts what never became a document, by reason.
     """
 
@@ -85,6 +86,11 @@ class Funnel:
         }
 
 
+def grouped_by(corpus: str) -> str:
+    """What the documents of a corpus are counted by."""
+    return {"web": "category", "commits": "repository"}.get(corpus, "language")
+
+
 def funnel(connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batches: list[str] | None = None) -> Funnel:
     """The funnel of the file-level corpus; `connection` has the lake's views."""
     source = Source("repositories", "file", "files d", "d.language", "d.bytes")
@@ -99,15 +105,17 @@ class Source:
         batches: the kind of batch.
         verdicts: the kind of document that filters judge.
         documents: SQL: the documents, as d, with what is joined to them.
-        group: SQL: what they are counted by.
+        group: SQL: what they are counted by; None if by nothing.
         size: SQL: the bytes of one.
+        rejected: SQL: which rows of `rejections` are told.
     """
 
     batches: str
     verdicts: str
     documents: str
-    group: str
+    group: str | None
     size: str
+    rejected: str = "TRUE"
 
 
 def funnel_over(
@@ -129,7 +137,7 @@ def funnel_over(
         reasons.append(f"WHEN NOT v{number}.keep THEN v{number}.reason")
     judged = " AND ".join(f"v{number}.keep" for number in range(len(filters))) or "TRUE"
     query = f"""
-        SELECT coalesce({source.group}, '') AS grouped,
+        SELECT coalesce({source.group or "NULL"}, '') AS grouped,
             CASE {" ".join(outcomes)} WHEN {judged} THEN 'kept' ELSE 'outstanding' END AS outcome,
             CASE {" ".join(reasons)} END AS reason,
             count(*) AS documents, sum({source.size})::BIGINT AS bytes
@@ -146,13 +154,14 @@ def funnel_over(
             flow.add(str(row["outcome"]), reason, int(str(amount)))
     for flow in (documents, sizes):
         flow.dropped = {name: flow.dropped[name] for name in filters if name in flow.dropped}
-    rejected = _rejected(connection, source.batches, parameters)
+    rejected = _rejected(connection, source.batches, parameters, source.rejected)
     ordered = dict(sorted(groups.items(), key=lambda item: (-item[1][1].kept, -item[1][1].seen, item[0])))
-    return Funnel(corpus, tuple(filters), bytes_per_token, documents, sizes, ordered, rejected)
+    known = ordered if source.group is not None else {}
+    return Funnel(corpus, tuple(filters), bytes_per_token, documents, sizes, known, rejected)
 
 
 def _rejected(
-    connection: duckdb.DuckDBPyConnection, kind: str, parameters: dict[str, Any], condition: str = "TRUE"
+    connection: duckdb.DuckDBPyConnection, kind: str, parameters: dict[str, Any], condition: str
 ) -> dict[str, int]:
     """What never became a document in the batches asked for of one kind, by reason; `parameters` are a funnel's."""
     rows = connection.execute(
@@ -163,50 +172,10 @@ def _rejected(
     return dict(rows)
 
 
-_REPOSITORY_STAGES = ("exact_duplicates", "near_duplicates", "rules")
-_REPOSITORIES = """
-WITH kept AS (
-    SELECT f.batch, f.ordinal >> 32 AS ordinal, sum(f.bytes)::BIGINT AS bytes
-    FROM files f JOIN (SELECT batch, ordinal FROM verdicts WHERE kind = 'file' AND filter = 'rules' AND keep) v
-    USING (batch, ordinal) GROUP BY ALL
-), judged AS (
-    SELECT batch, ordinal, any_value(keep) FILTER (filter = 'exact_duplicates') AS exact,
-        any_value(keep) FILTER (filter = 'near_duplicates') AS near, any_value(reason) FILTER (NOT keep) AS reason
-    FROM verdicts WHERE kind = 'repository' GROUP BY ALL
-)
-SELECT CASE WHEN NOT j.exact THEN 'exact_duplicates' WHEN NOT j.near THEN 'near_duplicates'
-        WHEN j.near AND k.bytes IS NULL THEN 'rules' WHEN j.near THEN 'kept' ELSE 'outstanding' END AS outcome,
-    CASE WHEN j.near AND k.bytes IS NULL THEN 'no_kept_files' ELSE j.reason END AS reason,
-    count(*) AS documents, coalesce(sum(k.bytes), 0)::BIGINT AS bytes
-FROM repositories r LEFT JOIN judged j USING (batch, ordinal) LEFT JOIN kept k USING (batch, ordinal)
-WHERE {asked}
-GROUP BY ALL ORDER BY documents DESC, outcome, reason
-"""
-
-
 def repository_funnel(
     connection: duckdb.DuckDBPyConnection, policy: FileLevelPolicy, batches: list[str] | None = None
 ) -> Funnel:
-    """The funnel of the repository-level corpus; `connection` has the lake's views.
-
-    A repository that is no copy and of which the rules keep no file is dropped by "rules". It has no languages.
-    """
-    parameters = {"all": batches is None, "batches": batches or []}
-    query = _REPOSITORIES.format(asked=_ASKED.format("r.batch", "repositories"))
-    documents, sizes = Flow(), Flow()
-    for row in fetch_rows(connection.execute(query, parameters)):
-        reason = None if row["reason"] is None else str(row["reason"])
-        for flow, amount in ((documents, row["documents"]), (sizes, row["bytes"])):
-            flow.add(str(row["outcome"]), reason, int(str(amount)))
-    for flow in (documents, sizes):
-        flow.dropped = {name: flow.dropped[name] for name in _REPOSITORY_STAGES if name in flow.dropped}
-    rejected = _rejected(connection, "repositories", parameters, "path IS NULL")
-    return Funnel(
-        "repository_level",
-        _REPOSITORY_STAGES,
-        policy.bytes_per_token,
-        documents,
-        sizes,
-        languages={},
-        rejected=rejected,
-    )
+    """The funnel of the repository-level corpus, which has no languages; `connection` has the lake's views."""
+    source = Source("repositories", "repository", "repositories d", None, "d.bytes", rejected="path IS NULL")
+    filters, ratio = REPOSITORY_LEVEL_FILTERS, policy.bytes_per_token
+    return funnel_over(connection, "repository_level", source, filters, ratio, batches)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from seed_platform.batches import list_batches
 from seed_platform.filters.shingles import jaccard, shingle_set
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan
-from seed_platform.lake.schemas import Table
 from seed_platform.lineage.checks import Outcome
 from seed_platform.policy import NearDuplicatesPolicy
 from seed_platform.settings import Settings
@@ -82,15 +82,16 @@ def _similarity(
     lake: Lake, subject: Subject, policy: NearDuplicatesPolicy, one: tuple[str, int], other: tuple[str, int]
 ) -> float:
     width = policy.shingle_words
-    texts = (_text(lake, subject.documents, *one), _text(lake, subject.documents, *other))
+    texts = (_text(lake, subject, *one), _text(lake, subject, *other))
     return jaccard(*(shingle_set(text, width) for text in texts))
 
 
-def _text(lake: Lake, documents: Table, batch: str, ordinal: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    for part in lake.parts(documents, batch=batch):
+def _text(lake: Lake, subject: Subject, batch: str, ordinal: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    for part in lake.parts(subject.documents, batch=batch):
         if part.first <= ordinal <= part.last:
-            for group in lake.read(documents, part, ["ordinal", "content"], first=ordinal, last=ordinal):
-                found = group.filter(pl.col("ordinal") == ordinal)["content"]
-                if len(found):
-                    return np.frombuffer(str(found[0]).encode(), dtype=np.uint8)
+            for group in lake.read(subject.documents, part, ["ordinal", "content"], first=ordinal, last=ordinal):
+                found = group.filter(pl.col("ordinal") == ordinal).to_arrow()
+                if found.num_rows:
+                    text = subject.texts(found.column("content").cast(pa.large_string()))[0].as_py()
+                    return np.frombuffer(text.encode(), dtype=np.uint8)
     return np.empty(0, dtype=np.uint8)

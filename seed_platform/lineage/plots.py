@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seed_platform.lineage.funnel import Funnel
+from seed_platform.lineage.funnel import Funnel, grouped_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def funnel_figure(funnel: Funnel) -> bytes:
     right.barh(names, [sizes.seen / 1e6 for _, (_, sizes) in top], color=_SEEN, label="seen")
     right.barh(names, [sizes.kept / 1e6 for _, (_, sizes) in top], color=_KEPT, label="kept")
     right.invert_yaxis()
-    right.set(title=f"megabytes by {'category' if funnel.corpus == 'web' else 'language'}", xlabel="MB")
+    right.set(title=f"megabytes by {grouped_by(funnel.corpus)}", xlabel="MB")
     right.legend(frameon=False, loc="lower right")
     return _png(figure)
 
@@ -53,6 +53,31 @@ def precision_recall_figure(report: Mapping[str, Any]) -> bytes:
     axes.plot([report["recall"]], [report["precision"]], "o", color=_KEPT)
     axes.annotate(f" threshold {report['threshold']:.3g}", (report["recall"], report["precision"]), fontsize=8)
     axes.set(title="held-out pages", xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    return _png(figure)
+
+
+def length_figure(rows: Sequence[tuple[str, int, int, int]]) -> bytes:
+    """How long the documents of a corpus are, as PNG: tokens in each half power of two, by source.
+
+    `rows` are (source, half power, documents, tokens), where a document of n tokens has the half power floor(2 log2 n).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second of imports
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    places = sorted({row[1] for row in rows})
+    below = dict.fromkeys(places, 0.0)
+    for source in sorted({row[0] for row in rows}):
+        amounts = {place: tokens / 1e6 for name, place, _, tokens in rows if name == source}
+        heights = [amounts.get(place, 0.0) for place in places]
+        axes.bar(places, heights, bottom=[below[place] for place in places], width=0.9, label=source)
+        below = {place: below[place] + height for place, height in zip(places, heights, strict=True)}
+    axes.set_xticks(places, [f"{2 ** (place / 2):,.0f}" for place in places])
+    axes.set(title="long context: tokens by length of document", xlabel="tokens of a document, from", ylabel="M tokens")
+    if rows:
+        axes.legend(frameon=False)
     return _png(figure)
 
 

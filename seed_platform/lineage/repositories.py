@@ -13,9 +13,12 @@ from typing import Any
 import duckdb
 
 from seed_platform.lake.query import fetch_rows
+from seed_platform.lineage.story import is_kept
+from seed_platform.steps.select import REPOSITORY_LEVEL_FILTERS
 
-FILTERS = ("exact_duplicates", "near_duplicates")
-"""The filters over repositories, in the order in which a drop is attributed."""
+FILTERS = (*REPOSITORY_LEVEL_FILTERS, "commit_gate")
+"""The filters over repositories, in the order in which they are told; the last is for the commit corpus alone."""
+_COPIES = ("exact_duplicates", "near_duplicates")
 
 _FACTS = """
 SELECT r.batch, r.ordinal, r.doc_id, r.repository, r.origin, r.revision, r.source, r.spec, r.license_files, r.stars,
@@ -64,7 +67,8 @@ def judged(connection: duckdb.DuckDBPyConnection, facts: dict[str, Any]) -> dict
     """A repository's facts with what became of it.
 
     Adds `verdicts`; `kept`, whether the repository-level corpus holds it, None while a filter has not judged it;
-    `kept_files`, how many of its files the rules keep; and for a copy `kept_repository`, the one that is kept instead.
+    `kept_files`, how many of its files the rules keep; for a copy `kept_repository`, the one that is kept instead;
+    `history`, what was read of it; and `sequences`, what it became in its corpus.
     """
     where = {"batch": facts["batch"], "ordinal": facts["ordinal"]}
     rows = fetch_rows(
@@ -89,16 +93,38 @@ def judged(connection: duckdb.DuckDBPyConnection, facts: dict[str, Any]) -> dict
     return {
         **known,
         "kept_files": kept_files if judged_files == facts["files"] else None,
-        "kept": _is_kept(rows, kept_files),
+        "kept": is_kept(rows, REPOSITORY_LEVEL_FILTERS),
+        "history": _history(connection, where),
+        "sequences": _sequences(connection, facts),
         "kept_repository": _instead(connection, rows),
         "verdicts": rows,
     }
 
 
-def _is_kept(rows: list[dict[str, Any]], kept_files: int) -> bool | None:
-    if not all(row["keep"] for row in rows):
-        return False
-    return None if len(rows) < len(FILTERS) else kept_files > 0
+def _history(connection: duckdb.DuckDBPyConnection, where: dict[str, Any]) -> dict[str, Any] | None:
+    """The walk of its commits; None if there was none. `samples` is how many of them are in the commit corpus."""
+    rows = fetch_rows(
+        connection.execute(
+            "SELECT w.branch, w.tip, w.seen, w.unknown, w.missing, w.commits, w.reason, w.detail, "
+            "(SELECT count(*) FROM commit_samples s WHERE s.batch = w.batch AND s.ordinal >> 32 = w.ordinal) samples "
+            "FROM commit_walks w WHERE w.batch = $batch AND w.ordinal = $ordinal",
+            where,
+        )
+    )
+    return rows[0] if rows else None
+
+
+def _sequences(connection: duckdb.DuckDBPyConnection, facts: dict[str, Any]) -> dict[str, Any] | None:
+    """The sequences that it was cut into; None if it is in no corpus."""
+    rows = fetch_rows(
+        connection.execute(
+            "SELECT count(*) AS sequences, sum(tokens)::BIGINT AS tokens, max(tokens) AS longest, sum(edges)::BIGINT "
+            "AS edges, sum(edges_inside)::BIGINT AS edges_inside, sum(edges_respected)::BIGINT AS edges_respected "
+            "FROM repository_sequences WHERE batch = $batch AND repository_id = $id",
+            {"batch": facts["batch"], "id": facts["doc_id"]},
+        )
+    )
+    return rows[0] if rows and rows[0]["sequences"] else None
 
 
 def _instead(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -106,7 +132,7 @@ def _instead(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) 
 
     What it is an exact copy of may be a near duplicate itself: then the one that is kept instead of that.
     """
-    verdict = next((row for row in rows if not row["keep"]), None)
+    verdict = next((row for row in rows if not row["keep"] and row["filter"] in _COPIES), None)
     if verdict is None:
         return None
     doc_id, overlap = verdict["related_doc_id"], 1.0 if verdict["score"] is None else verdict["score"]

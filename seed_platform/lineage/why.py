@@ -1,8 +1,8 @@
 """Why a document is in a corpus or not: where it came from and what every filter said of it.
 
 A file is named by its id, by REPOSITORY:PATH, or by REPOSITORY@REVISION:PATH; a repository by its id, by REPOSITORY, or
-by REPOSITORY@REVISION; a page by its id or URL. Where several match, the one that arrived last is told, and how many
-there are.
+by REPOSITORY@REVISION; a commit by its id, its SHA or REPOSITORY@SHA; a page by its id or URL. Where several match, the
+one that arrived last is told, and how many there are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from seed_platform.documents import DOC_ID_LENGTH
 from seed_platform.errors import UsageError
 from seed_platform.lake.query import fetch_rows
 from seed_platform.lineage import repositories
+from seed_platform.lineage.commits import SHA, commit_by_id, commit_by_sha
 from seed_platform.lineage.pages import no_such_page, page_story
 from seed_platform.lineage.story import Story, is_kept, rejection_story, verdicts_on
 from seed_platform.policy import FileLevelPolicy, Policy
@@ -66,7 +67,10 @@ def _by_id(connection: duckdb.DuckDBPyConnection, target: str, curation: Policy)
     if found:
         return _file_story(connection, found, curation.file_level)
     facts = repositories.by_id(connection, target)
-    story = page_story(connection, target, curation.web) if facts is None else _repository_story(connection, facts, 1)
+    if facts is not None:
+        return _repository_story(connection, facts, 1)
+    story = commit_by_id(connection, target) or page_story(connection, target, curation.web)
+    story = story or commit_by_sha(connection, target)  # 32 of the 40 digits of a SHA
     if story is None:
         raise UsageError(f"no document has the id {target}")
     return story
@@ -76,6 +80,9 @@ def _named_repository(connection: duckdb.DuckDBPyConnection, name: str, revision
     found = repositories.find(connection, name, revision)
     if found:
         return _repository_story(connection, found[0], len(found))
+    commit = _commit(connection, name, revision)
+    if commit is not None:
+        return commit
     whole = rf"r.path IS NULL AND ({repositories.named('r')} OR r.spec = $name OR r.spec LIKE $suffix ESCAPE '\')"
     rejected = None if revision else rejection_story(connection, whole, repositories.naming(name))
     if rejected is not None:
@@ -85,6 +92,13 @@ def _named_repository(connection: duckdb.DuckDBPyConnection, name: str, revision
         known = ", ".join(dict.fromkeys(facts["revision"][:12] for facts in others[:_SHOWN]))
         raise UsageError(f"{name} has no revision {revision} here (there are: {known})")
     raise UsageError(repositories.unknown(connection, name))
+
+
+def _commit(connection: duckdb.DuckDBPyConnection, name: str, revision: str) -> Story | None:
+    """The commit that SHA or REPOSITORY@SHA names, if there is one."""
+    if revision:
+        return commit_by_sha(connection, revision.lower(), name) if SHA.fullmatch(revision.lower()) else None
+    return commit_by_sha(connection, name.lower()) if SHA.fullmatch(name.lower()) else None
 
 
 def _repository_story(connection: duckdb.DuckDBPyConnection, facts: dict[str, Any], matches: int) -> Story:

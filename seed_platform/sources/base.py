@@ -102,11 +102,12 @@ class Rejection:
 class History:
     """What the history of a revision says of a repository; None is unknown.
 
-    `commits` is how many the revision can reach, itself included.
+    `commits` is how many the revision can reach, itself included; `first_committed_at` is when the oldest was made.
     """
 
     commits: int | None = None
     committed_at: datetime | None = None
+    first_committed_at: datetime | None = None
 
 
 class Source(Protocol):

@@ -82,9 +82,9 @@ class GitSource:
         yield from TreeWalk(repository, limits).files(tree)
 
     def history(self, source: PinnedSource, limits: Limits, cache: str) -> History:
-        """When the pinned commit was made, and how many commits it can reach, up to a million.
+        """When the pinned commit and the oldest were made, and how many commits it can reach, up to a million.
 
-        The number is unknown where the history is cut off (a shallow clone) or damaged.
+        The last two are unknown where the history is cut off (a shallow clone) or damaged.
 
         Raises:
             SourceError: as `pin`.
@@ -94,7 +94,16 @@ class GitSource:
             commit = repository[source.revision].peel(pygit2.Commit)
         except GIT_ERRORS:
             return History()
-        return History(_count_commits(repository, commit), _committed_at(commit))
+        number, oldest = _count_commits(repository, commit)
+        return History(number, _moment(commit.commit_time), _moment(oldest))
+
+    def repository(self, source: PinnedSource, limits: Limits, cache: str) -> pygit2.Repository:
+        """The repository that a pinned source is read from: a local one, or its clone in `cache`.
+
+        Raises:
+            SourceError: as `pin`.
+        """
+        return _repository_of(source, limits, cache)
 
 
 def _repository_of(source: PinnedSource, limits: Limits, cache: str) -> pygit2.Repository:
@@ -104,20 +113,29 @@ def _repository_of(source: PinnedSource, limits: Limits, cache: str) -> pygit2.R
     return _open(_path_of(source.locator))
 
 
-def _count_commits(repository: pygit2.Repository, commit: pygit2.Commit) -> int | None:
-    """The commits reachable from `commit`, `_MAX_COMMITS` if there are more; None if some of them are not there."""
+def _count_commits(repository: pygit2.Repository, commit: pygit2.Commit) -> tuple[int | None, int | None]:
+    """The commits reachable from `commit`, `_MAX_COMMITS` if there are more, and when the oldest was made.
+
+    None if some of them are not there.
+    """
     if repository.is_shallow:
-        return None
+        return None, None
+    number, oldest = 0, commit.commit_time
     try:
-        return sum(1 for _ in islice(repository.walk(commit.id), _MAX_COMMITS))
+        for each in islice(repository.walk(commit.id), _MAX_COMMITS):
+            number += 1
+            oldest = min(oldest, each.commit_time)
     except GIT_ERRORS:
+        return None, None
+    return number, oldest
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    """Seconds since 1970; None if that is no date of the calendar, since it is whatever a commit's author wrote."""
+    if seconds is None:
         return None
-
-
-def _committed_at(commit: pygit2.Commit) -> datetime | None:
-    """When the commit was made; None if that is no date of the calendar, since it is whatever its author wrote."""
     try:
-        return datetime.fromtimestamp(commit.commit_time, UTC)
+        return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):
         return None
 

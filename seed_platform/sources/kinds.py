@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pygit2
+
 from seed_platform.sources.archive import SUFFIXES, ArchiveSource
 from seed_platform.sources.base import History, Limits, PinnedSource, Source, SourceError
 from seed_platform.sources.dataset import DatasetSource, is_dataset
@@ -75,6 +77,11 @@ def source_of(kind: str) -> Source:
 def history_of(source: PinnedSource, limits: Limits, cache: str) -> History:
     """What the history of a pinned source says, if its kind has one. Raises `SourceError` as reading it does."""
     return _GIT.history(source, limits, cache) if source.kind == "git" else History()
+
+
+def git_repository(source: PinnedSource, limits: Limits, cache: str) -> pygit2.Repository:
+    """The repository of a pinned source of the kind "git". Raises `SourceError` as reading it does."""
+    return _GIT.repository(source, limits, cache)
 
 
 def _kind_of_path(path: Path) -> str:

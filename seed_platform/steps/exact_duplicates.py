@@ -1,6 +1,7 @@
 """Exact duplicates: documents with the same key as one that arrived earlier (PAPER §1.1). The first to arrive is kept.
 
-Files of one language whose bytes have the same SHA-256; pages of the same URL, or with the same text. The same bytes in
+Files of one language whose bytes have the same SHA-256; pages of the same URL, or with the same text; commits that make
+the same change (cherry-picks, and all that forks have in common). The same bytes in
 two languages are two documents: syntax is judged later and by language, so the first one may be dropped where the
 second is sound. The order is that of arrival: batch, then place in the batch; so results do not depend on when runs
 happen. What is compared are documents that the filters before keep. The join runs in DuckDB under a memory limit and
@@ -19,7 +20,7 @@ from seed_platform.batches import Batch
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import connect, scan, stream
-from seed_platform.lake.schemas import FILES, PAGES, Table, verdicts
+from seed_platform.lake.schemas import COMMITS, FILES, PAGES, Table, verdicts
 from seed_platform.progress import track
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report
@@ -35,7 +36,7 @@ class Sameness:
     """What makes two documents the same.
 
     Attributes:
-        documents: files or pages.
+        documents: files, pages or commits.
         kind: of their verdicts.
         name: of the filter.
         reason: of a drop.
@@ -57,6 +58,7 @@ class Sameness:
 
 
 SAME_FILE = Sameness(FILES, "files", "exact_duplicates", "exact_duplicate", ("content_sha256", "language"), REQUIRES)
+SAME_CHANGE = Sameness(COMMITS, "commits", "exact_duplicates", "exact_duplicate", ("change_key",), ("rules",))
 SAME_URL = Sameness(PAGES, "pages", "url_duplicates", "url_duplicate", ("url_key",), ("rules",))
 SAME_TEXT = Sameness(
     PAGES, "pages", "exact_duplicates", "exact_duplicate", ("content_sha256",), ("rules", "url_duplicates")

@@ -1,4 +1,4 @@
-"""The flow, on one page: every step, what it reads and what it publishes.
+"""The flow of files and repositories, on one page: every step, what it reads and what it publishes.
 
 What belongs here: the list. What does not: any step's work.
 """
@@ -8,15 +8,18 @@ from __future__ import annotations
 from seed_platform.engine.local import preload
 from seed_platform.lake.query import VerdictTable
 from seed_platform.lake.schemas import (
+    DEPENDENCIES,
     FILE_LEVEL,
     FILES,
     NEAR_DUPLICATE_INDEX,
     REJECTIONS,
     REPOSITORIES,
     REPOSITORY_LEVEL,
+    REPOSITORY_SEQUENCES,
     verdicts,
 )
 from seed_platform.steps import (
+    dependencies,
     exact_duplicates,
     judge,
     near_duplicates,
@@ -24,6 +27,8 @@ from seed_platform.steps import (
     repository_duplicates,
     repository_exact_duplicates,
     repository_near_duplicates,
+    repository_quality,
+    repository_sequences,
     select,
 )
 from seed_platform.steps.base import Step
@@ -131,15 +136,51 @@ FILE_LEVEL_CORPUS = Step(
     described="The file-level corpus: every file that all filters of the policy keep.",
 )
 
+REPOSITORY_QUALITY = Step(
+    name=repository_quality.TABLE.name,
+    version=repository_quality.VERSION,
+    inputs=(FILES.name, RULES.name, REPOSITORY_EXACT_DUPLICATES.name, REPOSITORY_NEAR_DUPLICATES.name, SYNTAX.name),
+    compares=False,
+    sections=("repository_level",),
+    run=lambda context, batch, _: repository_quality.judge_quality(context, batch),
+    tables=(repository_quality.TABLE,),
+    described="Repositories by the average quality of their files.",
+)
 REPOSITORY_LEVEL_CORPUS = Step(
     name=REPOSITORY_LEVEL.name,
     version=select.VERSION,
-    inputs=(FILES.name, RULES.name, REPOSITORY_EXACT_DUPLICATES.name, REPOSITORY_NEAR_DUPLICATES.name),
+    inputs=(
+        FILES.name,
+        RULES.name,
+        REPOSITORY_EXACT_DUPLICATES.name,
+        REPOSITORY_NEAR_DUPLICATES.name,
+        REPOSITORY_QUALITY.name,
+    ),
     compares=False,
     sections=(),
     run=lambda context, batch, _: select.select_repository_level(context, batch),
     tables=(REPOSITORY_LEVEL,),
-    described="The repository-level corpus: every repository that is no copy and has a file that the rules keep.",
+    described="The repository-level corpus: every repository that is no copy and whose files are good on average.",
+)
+FILE_DEPENDENCIES = Step(
+    name=DEPENDENCIES.name,
+    version=dependencies.VERSION,
+    inputs=(FILES.name, RULES.name, REPOSITORY_EXACT_DUPLICATES.name, REPOSITORY_NEAR_DUPLICATES.name),
+    compares=False,
+    sections=(),
+    run=lambda context, batch, _: dependencies.find_dependencies(context, batch),
+    tables=(DEPENDENCIES,),
+    described="Which files of a repository depend on which: imports by tree-sitter, resolved by each language's rules.",
+)
+SEQUENCES = Step(
+    name=REPOSITORY_SEQUENCES.name,
+    version=repository_sequences.VERSION,
+    inputs=(FILES.name, RULES.name, REPOSITORY_LEVEL_CORPUS.name, FILE_DEPENDENCIES.name),
+    compares=False,
+    sections=("repository_level",),
+    run=lambda context, batch, _: repository_sequences.make_sequences(context, batch),
+    tables=(REPOSITORY_SEQUENCES,),
+    described="The repository-level corpus as sequences: dependencies before their users, none over the context.",
 )
 
 STEPS: tuple[Step, ...] = (
@@ -152,7 +193,10 @@ STEPS: tuple[Step, ...] = (
     SYNTAX,
     NEAR_DUPLICATES,
     FILE_LEVEL_CORPUS,
+    REPOSITORY_QUALITY,
     REPOSITORY_LEVEL_CORPUS,
+    FILE_DEPENDENCIES,
+    SEQUENCES,
 )
 """In an order in which each comes after its inputs."""
 
@@ -163,7 +207,8 @@ FILTERS: dict[str, Step] = {
 """The filters over files, by the names that policies use."""
 
 REPOSITORY_FILTERS: dict[str, Step] = {
-    step.name.rsplit("/", 1)[1]: step for step in (REPOSITORY_EXACT_DUPLICATES, REPOSITORY_NEAR_DUPLICATES)
+    step.name.rsplit("/", 1)[1]: step
+    for step in (REPOSITORY_EXACT_DUPLICATES, REPOSITORY_NEAR_DUPLICATES, REPOSITORY_QUALITY)
 }
 """The filters over repositories, in the order in which a drop is attributed."""
 

@@ -1,6 +1,7 @@
 """The lines of work: for each kind of batch, the steps that its batches go through, and the flow of a lake's batches.
 
-What belongs here: the list of lines. What does not: steps (`flow.py`, `page_flow.py`) and what is outstanding
+What belongs here: the list of lines. What does not: steps (`flow.py`, `commit_flow.py`,
+`page_flow.py`) and what is outstanding
 (`freshness.py`).
 """
 
@@ -13,6 +14,7 @@ from seed_platform.lake.lake import Lake
 from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Step
+from seed_platform.steps.commit_flow import COMMIT_STEPS
 from seed_platform.steps.flow import STEPS
 from seed_platform.steps.freshness import Flow
 from seed_platform.steps.models import model_ids
@@ -47,7 +49,7 @@ class Line:
         )
 
 
-REPOSITORY_LINE = Line(REPOSITORIES, STEPS)
+REPOSITORY_LINE = Line(REPOSITORIES, (*STEPS, *COMMIT_STEPS))
 CRAWL_LINE = Line(CRAWL, PAGE_STEPS)
 LINES = (REPOSITORY_LINE, CRAWL_LINE)
 

@@ -10,6 +10,7 @@ from seed_platform.lake.query import VerdictTable
 from seed_platform.lake.schemas import CRAWL_FILES, NEAR_DUPLICATE_INDEX, PAGES, REJECTIONS, WEB
 from seed_platform.steps import (
     code_relevance,
+    commit_flow,
     exact_duplicates,
     flow,
     judge,
@@ -146,6 +147,7 @@ PAGE_FILTERS: dict[str, Step] = {
 
 VERDICT_TABLES: tuple[VerdictTable, ...] = (
     *flow.VERDICT_TABLES,
+    *commit_flow.VERDICT_TABLES,
     *(VerdictTable("page", name, step.tables[0]) for name, step in PAGE_FILTERS.items()),
 )
-"""What the view `verdicts` is made of, of repositories and of crawls."""
+"""What the view `verdicts` is made of: files, repositories, commits and pages."""

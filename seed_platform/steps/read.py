@@ -31,7 +31,7 @@ from seed_platform.sources.licenses import license_files
 from seed_platform.sources.text import decode
 from seed_platform.steps.base import Context, Report
 
-VERSION = "2"
+VERSION = "3"
 
 _SOURCE_SHIFT = 32
 FILES_PER_REPOSITORY = 1 << _SOURCE_SHIFT
@@ -257,6 +257,7 @@ def _repository(ordinal: int, source: BatchSource, history: History, rows: _Rows
         "forks": forks,
         "commits": history.commits if commits is None else commits,
         "committed_at": moment or history.committed_at,
+        "first_committed_at": history.first_committed_at,
         "metadata": json.dumps(facts, sort_keys=True) if facts else None,
         "files": rows.files,
         "bytes": rows.bytes,

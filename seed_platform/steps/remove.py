@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from seed_platform.batches import REFERENCES, Batch, list_batches, remove_from_register
-from seed_platform.indexes.near_duplicates import FOLDER
+from seed_platform.indexes.near_duplicates import FOLDERS
 from seed_platform.lake.schemas import MATERIALIZATIONS
 from seed_platform.progress import track
 from seed_platform.steps.base import Context, Step
@@ -63,12 +63,12 @@ def left_out_for(context: Context, batch: Batch) -> list[str]:
 def _delete_files(context: Context, batch: Batch) -> None:
     """Its index files, and what killed runs left of it: another batch may get its name."""
     storage = context.lake.storage
-    folder = f"{FOLDER}/{batch.key}"
-    for path in storage.list(folder):
-        storage.remove(path)
-    if not storage.is_s3:
-        with suppress(FileNotFoundError):
-            Path(storage.uri(folder)).rmdir()
+    for folder in (f"{each}/{batch.key}" for each in FOLDERS):
+        for path in storage.list(folder):
+            storage.remove(path)
+        if not storage.is_s3:
+            with suppress(FileNotFoundError):
+                Path(storage.uri(folder)).rmdir()
     for scratch in storage.scratch("locks").parent.iterdir():
         if scratch.name.endswith(f"-{batch.key}"):
             storage.drop_scratch(scratch.name)

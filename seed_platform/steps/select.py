@@ -1,7 +1,8 @@
 """Choose the documents of the file-level and the repository-level corpus: those that the filters keep.
 
 The tables published hold which documents, not their text, so a change of policy costs a query over verdicts. What
-belongs here: the choice. What does not: the text (`corpora/file_level.py`), and the order of a repository's files.
+belongs here: the choice. What does not: the text (`corpora/file_level.py`), and the order of a repository's files
+(`steps/repository_sequences.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from seed_platform.steps.base import Context, Report, Tally
 from seed_platform.steps.judge import count, passing
 from seed_platform.steps.read import FILES_PER_REPOSITORY
 
-VERSION = "1"
+VERSION = "2"
+REPOSITORY_LEVEL_FILTERS = ("exact_duplicates", "near_duplicates", "quality")
+"""What a repository must pass, in the order in which a drop is attributed."""
 _COLUMNS = ["ordinal", "doc_id", "repository", "path", "language", "bytes", "content_sha256"]
 
 
@@ -44,25 +47,18 @@ def select_file_level(context: Context, batch: Batch) -> Report:
 
 
 def select_repository_level(context: Context, batch: Batch) -> Report:
-    """Select the repositories of one batch that are no copies and have a file that the rules keep, and publish them."""
+    """Select the repositories of one batch that all filters over repositories keep, and publish them."""
     lake = context.lake
     report = Report(step=REPOSITORY_LEVEL.name, batch=batch.key)
     found = lake.column(REPOSITORIES, ["ordinal", "doc_id", "repository", "revision", "bytes"], batch=batch.key)
-    for name in ("exact_duplicates", "near_duplicates"):
+    for name in REPOSITORY_LEVEL_FILTERS:
         judged = lake.column(verdicts("repositories", name), ["ordinal", "keep"], batch=batch.key)
         found = found.join(judged.rename({"keep": name}), on="ordinal", how="left", maintain_order="left")
     found = found.rename({"bytes": "arrived"}).join(_kept_files(lake, batch.key), on="ordinal", how="left")
     found = found.with_columns(
-        # A repository that the first filter drops has no verdict of the second.
-        keep=pl.col("exact_duplicates") & pl.col("near_duplicates") & (pl.col("files") > 0),
-    ).with_columns(
-        pl.col("keep").fill_null(value=False),
-        reason=pl.when(~pl.col("exact_duplicates"))
-        .then(pl.lit("exact_duplicates"))
-        .when(~pl.col("near_duplicates"))
-        .then(pl.lit("near_duplicates"))
-        .when(pl.col("files").is_null())
-        .then(pl.lit("no_kept_files")),
+        # A repository that one filter drops has no verdict of the next.
+        keep=pl.all_horizontal(REPOSITORY_LEVEL_FILTERS).fill_null(value=False),
+        reason=pl.coalesce(pl.when(~pl.col(name)).then(pl.lit(name)) for name in REPOSITORY_LEVEL_FILTERS),
     )
     count(report, found, found["arrived"])
     with lake.writer(REPOSITORY_LEVEL, batch=batch.key) as writer:

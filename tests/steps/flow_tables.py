@@ -36,7 +36,11 @@ from seed_platform.steps.lines import line_of
 from seed_platform.steps.page_flow import VERDICT_TABLES
 
 VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "file"}
-REPOSITORY_VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "repository"}
+REPOSITORY_VERDICTS = {
+    each.filter_name: each.table
+    for each in VERDICT_TABLES
+    if each.kind == "repository" and each.filter_name != "commit_gate"
+}
 PAGE_VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "page"}
 TABLES: dict[str, Table] = {
     table.name: table

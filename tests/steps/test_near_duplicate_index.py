@@ -23,10 +23,10 @@ from support import edited, lake_of, python_source, settings_of
 from seed_platform.batches import add_batch, list_batches, pin_sources
 from seed_platform.engine.base import OnDeath, Result, Task
 from seed_platform.filters.near_duplicates import unique_pairs
-from seed_platform.indexes.near_duplicates import FOLDER, load
+from seed_platform.indexes.near_duplicates import folder_of, load
 from seed_platform.indexes.postings import reference
 from seed_platform.lake.lake import Lake
-from seed_platform.lake.schemas import FILES
+from seed_platform.lake.schemas import FILES, NEAR_DUPLICATE_INDEX
 from seed_platform.lake.storage import Storage
 from seed_platform.lineage.checks import Outcome
 from seed_platform.lineage.near_duplicate_checks import removals_are_verified
@@ -42,6 +42,7 @@ from seed_platform.steps.read import limits_of
 _THRESHOLD = Policy().near_duplicates.threshold
 _BATCHES = 7
 _KILLS = 24
+_FOLDER = folder_of(NEAR_DUPLICATE_INDEX)
 
 
 class _Inline:
@@ -129,10 +130,10 @@ def test_over_many_batches_what_resembles_a_kept_document_of_any_earlier_one_is_
 
 def test_the_runs_of_many_batches_are_merged_and_no_more_are_kept_than_are_looked_into(lake_of_batches: str):
     lake = lake_of(settings_of(lake_of_batches))
-    merged = {path.rsplit("/", 1)[1].split("-")[0] for path in lake.storage.list(f"{FOLDER}/_merged/files")}
+    merged = {path.rsplit("/", 1)[1].split("-")[0] for path in lake.storage.list(f"{_FOLDER}/_merged/files")}
     assert len(merged) == 2  # of the batches 1 to 4 and 5 to 6; the seventh is the last
     for index in load(lake, list_batches(lake)):
-        assert set(lake.storage.list(f"{FOLDER}/{index.batch}")) == set(index.paths)
+        assert set(lake.storage.list(f"{_FOLDER}/{index.batch}")) == set(index.paths)
 
 
 @pytest.mark.parametrize("count", range(40))
@@ -169,7 +170,7 @@ def test_index_files_that_are_cut_altered_or_gone_are_made_again_and_not_believe
 ):
     root = _copy(lake_of_batches, tmp_path)
     before, index = _near(root), postings_of(lake_of(settings_of(root)))
-    files = sorted(path for path in (Path(root) / FOLDER).rglob("*") if path.is_file())
+    files = sorted(path for path in (Path(root) / _FOLDER).rglob("*") if path.is_file())
     assert {path.suffix for path in files} == {".segment", ".run"}
     for path in files:
         damage(path)
@@ -194,7 +195,7 @@ def test_killed_at_any_moment_the_step_goes_on_and_ends_with_the_same_rows(lake_
 
     def forget() -> None:
         key = list_batches(lake_of(settings_of(root)))[number].key
-        for folder in (f"{FOLDER}/{key}", f"{FOLDER}/_merged/files", "_scratch"):
+        for folder in (f"{_FOLDER}/{key}", f"{_FOLDER}/_merged/files", "_scratch"):
             shutil.rmtree(Path(root) / folder, ignore_errors=True)
 
     start().join()  # the first one waits for the fork server
@@ -265,7 +266,7 @@ def test_verdicts_are_the_same_whatever_the_ranges_and_the_pieces(
     assert _near(root).equals(before)
     lake = lake_of(settings_of(root))
     assert postings_of(lake) == postings
-    merged = lake.storage.list(f"{FOLDER}/_merged/files")
+    merged = lake.storage.list(f"{_FOLDER}/_merged/files")
     assert len(merged) == 2 if per_file > 1 else len(merged) > 1024
     assert len(load(lake, list_batches(lake))[6].run) == (1 if per_shard > 1 else 256)
 

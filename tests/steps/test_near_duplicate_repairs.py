@@ -12,7 +12,8 @@ from support import edited, make_repository, python_source, run_flow
 from seed_platform.batches import REFERENCES, Batch, add_batch, list_batches, pin_sources
 from seed_platform.errors import WorkError
 from seed_platform.indexes.arrays import write_arrays
-from seed_platform.indexes.near_duplicates import FOLDER, load
+from seed_platform.indexes.near_duplicates import folder_of, load
+from seed_platform.lake.schemas import NEAR_DUPLICATE_INDEX
 from seed_platform.lake.storage import Storage
 from seed_platform.policy import Policy, RulesPolicy
 from seed_platform.steps.base import Context
@@ -20,6 +21,8 @@ from seed_platform.steps.flow import RULES, STEPS
 from seed_platform.steps.freshness import Flow, bring_up_to_date
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.remove import remove_batch
+
+_FOLDER = folder_of(NEAR_DUPLICATE_INDEX)
 
 
 def _batches(tmp_path: Path, number: int) -> str:
@@ -68,7 +71,7 @@ def test_what_a_removed_batch_has_no_part_in_is_not_signed_again(tmp_path: Path)
 
 def test_every_index_file_of_many_batches_may_be_lost_at_once(tmp_path: Path):
     root = _batches(tmp_path, 4)
-    for path in [path for path in (Path(root) / FOLDER).rglob("*") if path.is_file()]:
+    for path in [path for path in (Path(root) / _FOLDER).rglob("*") if path.is_file()]:
         path.unlink()
     folder = tmp_path / "late"
     make_repository(folder, {"a.py": edited(python_source(1, 60), [50])})

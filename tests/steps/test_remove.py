@@ -19,7 +19,7 @@ from support import edited, lake_of, make_repository, python_source, run_flow, s
 from seed_platform.automation.launch import follow_register
 from seed_platform.automation.partitions import repository_batches
 from seed_platform.batches import Added, add_batch, list_batches, pin_sources, remove_from_register
-from seed_platform.indexes.near_duplicates import FOLDER
+from seed_platform.indexes.near_duplicates import folder_of
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import BATCHES, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX, Table
 from seed_platform.settings import Settings
@@ -29,6 +29,7 @@ from seed_platform.steps.freshness import load_records
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.remove import remove_batch
 
+_FOLDER = folder_of(NEAR_DUPLICATE_INDEX)
 _TEXT, _LIBRARY = python_source(1, 60), {f"lib/m{number}.py": python_source(20 + number, 20) for number in range(8)}
 _FILES: dict[str, dict[str, str | bytes]] = {
     "first": {"a.py": _TEXT, **_LIBRARY, "own.py": python_source(2, 40)},
@@ -111,12 +112,12 @@ def test_removing_the_last_batch_leaves_the_others_as_they_were(root: str):
 def test_nothing_of_a_removed_batch_is_left(root: str):
     lake = lake_of(settings_of(root))
     assert all("first" in _batches_of(lake, table) for table in (BATCHES, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX))
-    assert lake.storage.list(f"{FOLDER}/first")
+    assert lake.storage.list(f"{_FOLDER}/first")
     (lake.storage.scratch("syntax-1-0-first") / "0.journal").touch()
     _remove(root, "first")
     for table in (*TABLES.values(), BATCHES, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX):
         assert "first" not in _batches_of(lake, table)
-    assert not (Path(root) / FOLDER / "first").exists()
+    assert not (Path(root) / _FOLDER / "first").exists()
     assert not [path for path in (Path(root) / "_scratch").iterdir() if path.name.endswith("-first")]
 
 

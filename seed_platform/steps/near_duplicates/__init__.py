@@ -14,9 +14,9 @@ again from the tables, and the step repeated.
 from seed_platform.filters import near_duplicates as rule
 from seed_platform.steps.near_duplicates import index
 from seed_platform.steps.near_duplicates.step import find_near_duplicates
-from seed_platform.steps.near_duplicates.subject import SOURCE_FILES, WEB_PAGES
+from seed_platform.steps.near_duplicates.subject import COMMIT_CHANGES, SOURCE_FILES, WEB_PAGES
 
 VERSION = f"{rule.VERSION}.{index.VERSION}"
 """Of the verdicts, and of the index that other batches are compared with."""
 
-__all__ = ["SOURCE_FILES", "VERSION", "WEB_PAGES", "find_near_duplicates"]
+__all__ = ["COMMIT_CHANGES", "SOURCE_FILES", "VERSION", "WEB_PAGES", "find_near_duplicates"]

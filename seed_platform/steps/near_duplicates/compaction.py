@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seed_platform.indexes.arrays import ArrayFile, DamagedIndexError
-from seed_platform.indexes.near_duplicates import FOLDER, BatchIndex
+from seed_platform.indexes.near_duplicates import BatchIndex
 from seed_platform.indexes.postings import sort
 from seed_platform.indexes.runs import RunFile, overlapping, read_run, write_run
 from seed_platform.lake.lake import Lake
@@ -22,6 +22,7 @@ from seed_platform.lake.storage import Storage
 from seed_platform.progress import track
 from seed_platform.steps.base import Context
 from seed_platform.steps.near_duplicates.index import digest, run_path
+from seed_platform.steps.near_duplicates.subject import Subject
 
 Run = tuple[RunFile, ...]
 
@@ -29,12 +30,12 @@ _PER_FILE = 1 << 21
 """Postings of a merged file, about: what a merge holds, and what a lookup may read of it, do not grow with the lake."""
 
 
-def compacted(context: Context, kind: str, indexes: Sequence[BatchIndex], before: int) -> list[Run]:
+def compacted(context: Context, subject: Subject, indexes: Sequence[BatchIndex], before: int) -> list[Run]:
     """Few runs that hold the postings of all `indexes`, which arrived before number `before`; merges what has to be.
 
-    `kind` is that of the documents: what is merged of files is not mixed with what is merged of pages.
+    What is merged of one kind of documents is not mixed with what is merged of another.
     """
-    storage, merged = context.lake.storage, f"{FOLDER}/_merged/{kind}"
+    storage, merged = context.lake.storage, f"{subject.folder}/_merged/{subject.kind}"
     runs: list[Run] = []
     for low, high in blocks(before - 1):
         members = _members(indexes, low, high)

@@ -18,11 +18,10 @@ from seed_platform.batches import Batch
 from seed_platform.filters.minhash import Signed, permutations, sign_texts
 from seed_platform.indexes.arrays import Array, ArrayFile, DamagedIndexError, write_arrays
 from seed_platform.indexes.documents import Segment
-from seed_platform.indexes.near_duplicates import FOLDER, segments_of
+from seed_platform.indexes.near_duplicates import segments_of
 from seed_platform.indexes.postings import PARTITIONS, Keys, Numbers, partition, reference, sort
 from seed_platform.indexes.runs import RunFile, write_run
 from seed_platform.lake.lake import Lake, Part
-from seed_platform.lake.schemas import Table
 from seed_platform.policy import NearDuplicatesPolicy
 from seed_platform.progress import track
 from seed_platform.steps.base import Context
@@ -40,7 +39,7 @@ _ID_BYTES = 16
 @dataclass(frozen=True, slots=True)
 class _SegmentTask:
     lake: Lake
-    documents: Table
+    subject: Subject
     batch: str
     part: Part
     required: VerdictParts
@@ -55,7 +54,7 @@ def make_segments(context: Context, subject: Subject, batch: Batch, requires: tu
     lake, policy = context.lake, subject.policy(context.policy)
     required = verdict_parts(lake, batch.key, requires, subject.kind)
     tasks = [
-        _SegmentTask(lake, subject.documents, batch.key, part, overlapping(required, part.first, part.last), policy)
+        _SegmentTask(lake, subject, batch.key, part, overlapping(required, part.first, part.last), policy)
         for part in lake.parts(subject.documents, batch=batch.key)
     ]
     made: dict[str, tuple[str, int]] = {}
@@ -68,17 +67,17 @@ def make_segments(context: Context, subject: Subject, batch: Batch, requires: tu
 
 def segments_of_all(lake: Lake, subject: Subject, batch: Batch, policy: NearDuplicatesPolicy) -> list[str]:
     """The paths of the segments that `make_segments` makes of a batch of which it takes all documents."""
-    return [_path(batch.key, part, None, policy) for part in lake.parts(subject.documents, batch=batch.key)]
+    return [_path(subject, batch.key, part, None, policy) for part in lake.parts(subject.documents, batch=batch.key)]
 
 
-def _path(batch: str, part: Part, wanted: Numbers | None, policy: NearDuplicatesPolicy) -> str:
+def _path(subject: Subject, batch: str, part: Part, wanted: Numbers | None, policy: NearDuplicatesPolicy) -> str:
     """Named after all that the segment depends on: data files have names of their own and never change.
 
     Which documents pass is part of it, and not where their verdicts are: these are written anew to say the same.
     """
     passing = "all" if wanted is None else hashlib.blake2b(wanted.tobytes()).hexdigest()
     parameters = [VERSION, part.path, policy.shingle_words, policy.permutations, policy.rows, policy.seed, passing]
-    return f"{FOLDER}/{batch}/{digest(parameters)}.segment"
+    return f"{subject.folder}/{batch}/{digest(parameters)}.segment"
 
 
 def _make_segment(task: _SegmentTask) -> tuple[str, int]:
@@ -86,7 +85,7 @@ def _make_segment(task: _SegmentTask) -> tuple[str, int]:
     policy = task.policy
     passed = passing_in(task.lake, task.required, task.part.first, task.part.last)
     wanted = None if passed is None else passed.to_numpy()
-    path = _path(task.batch, task.part, wanted, policy)
+    path = _path(task.subject, task.batch, task.part, wanted, policy)
     try:
         with ArrayFile(task.lake.storage, path) as known:
             known.verify()
@@ -97,12 +96,12 @@ def _make_segment(task: _SegmentTask) -> tuple[str, int]:
     signed: list[Signed] = []
     facts: list[tuple[Array, Array, Array]] = []
     columns = ["ordinal", "doc_id", "bytes", "content"]
-    for group in task.lake.read_arrow(task.documents, task.part, columns, ordinals=wanted):
+    for group in task.lake.read_arrow(task.subject.documents, task.part, columns, ordinals=wanted):
         ordinals = group.column("ordinal").to_numpy()
         has_text = group.column("content").is_valid().to_numpy()
         chosen = np.flatnonzero(has_text if wanted is None else np.isin(ordinals, wanted, assume_unique=True))
         if len(chosen):
-            data, offsets = _text_buffer(group.column("content"))
+            data, offsets = _text_buffer(task.subject.texts(group.column("content")))
             signed.append(sign_texts(data, offsets, chosen, policy.shingle_words, permutation, policy.rows))
             ids = bytes.fromhex("".join(group.column("doc_id").take(chosen).to_pylist()))
             sizes = group.column("bytes").to_numpy()[chosen]
@@ -187,11 +186,11 @@ class _RunTask:
 
 
 def make_run(
-    context: Context, batch: Batch, segments: tuple[Segment, ...], dropped: Numbers, shards: int
+    context: Context, subject: Subject, batch: Batch, segments: tuple[Segment, ...], dropped: Numbers, shards: int
 ) -> tuple[RunFile, ...]:
     """The postings of the batch's documents but the `dropped` rows, in files in order of keys."""
     made_of = [*(segment.path for segment in segments), hashlib.blake2b(dropped.tobytes()).hexdigest(), batch.arrival]
-    stem = f"{FOLDER}/{batch.key}/{digest(made_of)}"
+    stem = f"{subject.folder}/{batch.key}/{digest(made_of)}"
     tasks = [_RunTask(context.lake, segments, dropped, run_path(stem, n, shards), n, shards) for n in range(shards)]
     rows: dict[int, int] = {}
     with track(f"index {batch.key}", shards) as progress:

@@ -20,7 +20,7 @@ from seed_platform.errors import WorkError
 from seed_platform.filters.near_duplicates import VERSION, Nearest
 from seed_platform.indexes.arrays import ArrayFile, DamagedIndexError
 from seed_platform.indexes.documents import Places, Segment
-from seed_platform.indexes.near_duplicates import FOLDER, BatchIndex, load, publish
+from seed_platform.indexes.near_duplicates import BatchIndex, load, publish
 from seed_platform.indexes.postings import ROW_BITS
 from seed_platform.lake.lake import Part
 from seed_platform.lake.schemas import Table
@@ -65,15 +65,15 @@ def find_near_duplicates(
 
 def _index_reference(context: Context, subject: Subject, batch: Batch) -> None:
     """Bring the index of a reference set up to date: all of its documents count, none is judged."""
-    (known,) = load(context.lake, [batch])
+    (known,) = load(context.lake, [batch], subject.index)
     policy = subject.policy(context.policy)
     wanted = segments_of_all(context.lake, subject, batch, policy)
     if known.run and [segment.path for segment in known.segments] == wanted:
         return
     segments = make_segments(context, subject, batch, ())
     shards = shards_for(sum(segment.rows for segment in segments), policy.bands, 1)
-    run = make_run(context, batch, segments, np.empty(0, dtype=np.int64), shards)
-    publish(context.lake, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
+    run = make_run(context, subject, batch, segments, np.empty(0, dtype=np.int64), shards)
+    publish(context.lake, subject.index, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
 
 
 def _repair(
@@ -90,13 +90,13 @@ def _repair(
     Of a file on S3 this machine's copy may be damaged: it is fetched anew, and the file made again the second time.
     """
     lake = context.lake
-    if not damage.path.startswith(f"{FOLDER}/"):  # a result that an earlier attempt at this batch left
-        lake.storage.drop_scratch(_scratch_of(batch))
+    if not damage.path.startswith(f"{subject.folder}/"):  # a result that an earlier attempt at this batch left
+        lake.storage.drop_scratch(_scratch_of(subject, batch))
         return
     if lake.storage.drop_copy(damage.path) and not again:
         return
     lake.storage.remove(damage.path)
-    for each, index in zip(others, load(lake, others), strict=True):
+    for each, index in zip(others, load(lake, others, subject.index), strict=True):
         if damage.path not in index.paths:
             continue
         dropped = np.empty(0, dtype=np.int64)
@@ -106,7 +106,7 @@ def _repair(
             segments = make_segments(context, subject, each, subject.requires)
             judged = lake.column(subject.table, ["ordinal", "keep"], batch=each.key).sort("ordinal")
             dropped = np.flatnonzero(~judged["keep"].to_numpy())
-        run = make_run(context, each, segments, dropped, len(index.run))
+        run = make_run(context, subject, each, segments, dropped, len(index.run))
         if BatchIndex(each.key, each.arrival, segments, run).paths != index.paths:
             raise WorkError(f"the index of batch {each.key} cannot be made again: its tables have changed since")
 
@@ -116,11 +116,11 @@ def _find(
 ) -> Report:
     lake, policy = context.lake, subject.policy(context.policy)
     segments = make_segments(context, subject, batch, subject.requires)
-    before, against = load(lake, earlier), load(lake, references)
-    runs = [*(index.run for index in against), *compacted(context, subject.kind, before, batch.arrival)]
+    before, against = load(lake, earlier, subject.index), load(lake, references, subject.index)
+    runs = [*(index.run for index in against), *compacted(context, subject, before, batch.arrival)]
     files = [path for index in (*against, *before) for path in index.paths]
     made_of = [VERSION, INDEX_VERSION, policy.digest(), *(segment.path for segment in segments), *files]
-    scratch = lake.storage.scratch(_scratch_of(batch)) / digest(made_of)
+    scratch = lake.storage.scratch(_scratch_of(subject, batch)) / digest(made_of)
     scratch.mkdir(exist_ok=True)
     arrivals = tuple(each.arrival for each in references)
     places = Places.of([*(each for index in (*against, *before) for each in index.segments), *segments])
@@ -132,15 +132,15 @@ def _find(
     nearest, verified = decide_pairs(context, batch, work, documents, candidates)
     report, parts = _judge(context, subject, batch, work, nearest)
     report.figures["pairs_verified"] = verified
-    run = make_run(context, batch, segments, nearest.row[nearest.dropped], shards)
+    run = make_run(context, subject, batch, segments, nearest.row[nearest.dropped], shards)
     lake.publish(subject.table, parts, context.commit, batch=batch.key)
-    publish(lake, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
-    lake.storage.drop_scratch(_scratch_of(batch))
+    publish(lake, subject.index, BatchIndex(batch.key, batch.arrival, segments, run), context.commit)
+    lake.storage.drop_scratch(_scratch_of(subject, batch))
     return report
 
 
-def _scratch_of(batch: Batch) -> str:
-    return f"{NAME}-{batch.key}"
+def _scratch_of(subject: Subject, batch: Batch) -> str:
+    return f"{NAME}-{subject.kind}-{batch.key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Commits: walking a history, what a commit changed, and change-prediction samples (PAPER §3)."""

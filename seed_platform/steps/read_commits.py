@@ -1,0 +1,300 @@
+"""Read the commits that are new in the repositories of a batch (PAPER §3).
+
+A repository is walked from its pinned revision to the tips that earlier walks of the same origin began at, so one that
+comes again costs its new commits. Walks are listed first, 20 bytes a commit, in scratch; then tasks of a few thousand
+commits read them, of one long history as of many short ones. What belongs here: turning commits into rows. What does
+not: git (`commits/`), and judging commits (`filters/commit_rules.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from seed_platform.batches import Batch, BatchSource
+from seed_platform.commits.changes import CommitLimits, read_commit
+from seed_platform.commits.rows import row_of, unreadable_row
+from seed_platform.commits.walk import new_commits
+from seed_platform.engine.base import Death, count_kill
+from seed_platform.engine.journal import Journal
+from seed_platform.errors import WorkError
+from seed_platform.lake.lake import Lake, Part
+from seed_platform.lake.query import scan
+from seed_platform.lake.schemas import COMMIT_WALKS, COMMITS
+from seed_platform.progress import track
+from seed_platform.settings import Settings
+from seed_platform.sources.base import Limits, Rejection, SourceError
+from seed_platform.sources.kinds import git_repository
+from seed_platform.sources.locations import split_revision
+from seed_platform.steps.attempts import Attempt
+from seed_platform.steps.base import Context, Report
+from seed_platform.steps.commit_gate import TABLE as GATE
+from seed_platform.steps.read import limits_of, publish_rows
+
+VERSION = "1"
+
+_SOURCE_SHIFT = 32
+_SHA_BYTES = 20
+_COMMITS_PER_TASK = 2000
+_ROW_BYTES = 500
+"""What a row costs beside its patch and its list of paths."""
+
+
+def commit_limits_of(settings: Settings) -> CommitLimits:
+    """The limits that commits are read under."""
+    return CommitLimits(max_patch_bytes=settings.max_patch_bytes, max_commit_paths=settings.max_commit_paths)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One repository to walk: `shas` is the file of its new commits, of `commits` of them once it has been walked."""
+
+    place: int
+    source: BatchSource
+    seen: tuple[str, ...]
+    shas: Path
+    limits: Limits
+    cache: str
+    commits: int = 0
+    unknown: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    failed: tuple[str, str] | None = None
+    kills: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """The commits `first` … `first + number - 1` of one walk."""
+
+    walk: _Walk
+    first: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    lake: Lake
+    batch: str
+    slices: tuple[_Slice, ...]
+    limits: CommitLimits
+    key: bytes
+    attempt: Attempt
+
+
+@dataclass(slots=True)
+class _Read:
+    """What one task gives back: data files, and how many commits and bytes of patches they hold, by why omitted."""
+
+    parts: list[Part] = field(default_factory=list)
+    omitted: Counter[str | None] = field(default_factory=Counter)
+    bytes: int = 0
+
+
+def read_commits(context: Context, batch: Batch, earlier: Sequence[Batch]) -> Report:
+    """Read the new commits of the batch's repositories and publish commits and walks.
+
+    Raises:
+        WorkError: a repository that an earlier run walked cannot be walked any more; nothing is replaced.
+    """
+    storage = context.lake.storage
+    scratch = storage.scratch(f"commits-{batch.key}")
+    walks = _plan(context, batch, earlier, scratch)
+    walked: list[_Walk] = []
+    with track(f"walking {batch.key}", len(walks)) as progress:
+        for _, walk in context.engine.run(_walk, walks, on_death=_reject_the_repository):
+            walked.append(walk)
+            progress.advance()
+    walked.sort(key=lambda walk: walk.place)
+    _refuse_loss(context.lake, batch, walked)
+    read = _Read()
+    tasks = [
+        _Task(
+            lake=context.lake,
+            batch=batch.key,
+            slices=slices,
+            limits=commit_limits_of(context.settings),
+            key=context.settings.person_key.get_secret_value().encode(),
+            attempt=Attempt(scratch / f"{number}.{context.run_id}"),
+        )
+        for number, slices in enumerate(_in_slices(walked))
+    ]
+    with track(f"commits {batch.key}", sum(walk.commits for walk in walked)) as progress:
+        for task, result in context.engine.run(_read_task, tasks, on_death=_skip_the_killer):
+            read.parts += result.parts
+            read.omitted += result.omitted
+            read.bytes += result.bytes
+            progress.advance(sum(each.number for each in task.slices))
+    # Walks last: they say what was read before (`_refuse_loss`), which holds only once the commits are there.
+    context.lake.publish(COMMITS, read.parts, context.commit, batch=batch.key)
+    publish_rows(context, batch, COMMIT_WALKS, [_row(walk) for walk in walked])
+    storage.drop_scratch(scratch.name)
+    return _report(batch, walked, read)
+
+
+def _plan(context: Context, batch: Batch, earlier: Sequence[Batch], scratch: Path) -> list[_Walk]:
+    """The repositories that the gate keeps, each with the tips that walks before it began at."""
+    kept = context.lake.column(GATE, ["ordinal", "keep"], batch=batch.key).filter("keep")["ordinal"].to_list()
+    tips = _tips(context.lake, earlier)
+    cache = str(context.lake.storage.scratch("downloads"))
+    walks = []
+    for place in sorted(kept):
+        source = batch.sources[place]
+        known = tips.setdefault(source.pinned.origin, {})
+        walks.append(_Walk(place, source, tuple(known), scratch / f"{place}.shas", limits_of(context.settings), cache))
+        known[source.pinned.revision] = None
+    return walks
+
+
+def _tips(lake: Lake, batches: Sequence[Batch]) -> dict[str, dict[str, None]]:
+    """Where walks of earlier batches began, by origin, in order of arrival and each once."""
+    place = {each.key: number for number, each in enumerate(batches)}
+    rows = (
+        scan(lake, COMMIT_WALKS, list(place))
+        .to_table(columns=["batch", "ordinal", "origin", "tip"], filter=ds.field("reason").is_null())
+        .to_pylist()
+    )
+    tips: dict[str, dict[str, None]] = {}
+    for row in sorted(rows, key=lambda row: (place[row["batch"]], row["ordinal"])):
+        tips.setdefault(row["origin"], {})[row["tip"]] = None
+    return tips
+
+
+def _walk(walk: _Walk) -> _Walk:
+    """List the new commits of one repository into its file."""
+    if walk.failed is not None:
+        return walk
+    try:
+        repository = git_repository(walk.source.pinned, walk.limits, walk.cache)
+        found = new_commits(repository, walk.source.pinned.revision, walk.seen)
+    except SourceError as error:
+        return replace(walk, failed=(error.reason, error.detail))
+    walk.shas.write_bytes(found.shas)
+    return replace(walk, commits=len(found), unknown=found.unknown, missing=found.missing)
+
+
+def _reject_the_repository(walk: _Walk, death: Death) -> _Walk:
+    if not death.own_fault:
+        return replace(walk, kills=count_kill(walk.kills, death, f"the walk of {walk.source.pinned.spec}"[:300]))
+    return replace(walk, failed=("reader_crash", f"the walk's process died ({death.cause})"))
+
+
+def _in_slices(walks: Sequence[_Walk]) -> Iterator[tuple[_Slice, ...]]:
+    """All commits in order, in groups of at most `_COMMITS_PER_TASK`."""
+    group: list[_Slice] = []
+    room = _COMMITS_PER_TASK
+    for walk in walks:
+        first = 0
+        while first < walk.commits:
+            number = min(room, walk.commits - first)
+            group.append(_Slice(walk, first, number))
+            first += number
+            room -= number
+            if not room:
+                yield tuple(group)
+                group, room = [], _COMMITS_PER_TASK
+    if group:
+        yield tuple(group)
+
+
+def _skip_the_killer(task: _Task, death: Death) -> _Task:
+    """The commit that kills its reader is recorded as unreadable, and the task starts over."""
+    what = f"a reader of commits of {task.slices[0].walk.source.pinned.spec}"
+    return replace(task, attempt=task.attempt.after(death, what))
+
+
+def _read_task(task: _Task) -> _Read:
+    result = _Read()
+    with task.attempt.journal() as journal, task.lake.writer(COMMITS, batch=task.batch) as writer:
+        for each in task.slices:
+            rows: list[dict[str, Any]] = []
+            size = 0
+            for row in _rows(task, each, journal):
+                result.omitted[row["omitted"]] += 1
+                result.bytes += row["bytes"]
+                rows.append(row)
+                size += _ROW_BYTES + row["bytes"] + len(row["changes"])
+                if size >= task.lake.row_group_bytes:
+                    writer.write(_table(rows, each.walk))
+                    rows, size = [], 0
+            writer.write(_table(rows, each.walk))
+    result.parts = writer.parts
+    return result
+
+
+def _rows(task: _Task, each: _Slice, journal: Journal) -> Iterator[dict[str, Any]]:
+    """The rows of the commits of a slice."""
+    pinned = each.walk.source.pinned
+    repository = git_repository(pinned, each.walk.limits, each.walk.cache)
+    with each.walk.shas.open("rb") as file:
+        file.seek(each.first * _SHA_BYTES)
+        shas = file.read(each.number * _SHA_BYTES)
+    for place in range(each.number):
+        sha = shas[place * _SHA_BYTES : (place + 1) * _SHA_BYTES].hex()
+        ordinal = (each.walk.place << _SOURCE_SHIFT) + each.first + place
+        if ordinal in task.attempt.dead:
+            yield unreadable_row(sha, ordinal, pinned.origin)
+            continue
+        journal.start(ordinal)
+        record = read_commit(repository, sha, task.limits, task.key)
+        if isinstance(record, Rejection):
+            yield unreadable_row(sha, ordinal, pinned.origin)
+        else:
+            yield row_of(record, ordinal, pinned.origin, task.key)
+        journal.finish(ordinal, b"")
+
+
+def _table(rows: list[dict[str, Any]], walk: _Walk) -> pa.Table:
+    named = {"repository_id": walk.source.pinned.doc_id, "repository": walk.source.pinned.repository}
+    return pa.Table.from_pylist([{**row, **named} for row in rows], schema=COMMITS.columns)
+
+
+def _row(walk: _Walk) -> dict[str, Any]:
+    pinned = walk.source.pinned
+    reason, detail = walk.failed or (None, None)
+    return {
+        "ordinal": walk.place,
+        "doc_id": pinned.doc_id,
+        "repository": pinned.repository,
+        "origin": pinned.origin,
+        "branch": split_revision(pinned.spec)[1] or "HEAD",
+        "tip": pinned.revision,
+        "seen": list(walk.seen),
+        "unknown": list(walk.unknown),
+        "missing": list(walk.missing),
+        "commits": walk.commits,
+        "reason": reason,
+        "detail": detail,
+    }
+
+
+def _refuse_loss(lake: Lake, batch: Batch, walked: Sequence[_Walk]) -> None:
+    """A repository walked before must not turn into a failure because it has moved since."""
+    before = lake.column(COMMIT_WALKS, ["doc_id", "reason"], batch=batch.key)
+    known = set(before.filter(before["reason"].is_null())["doc_id"])
+    lost = [walk for walk in walked if walk.failed is not None and walk.source.pinned.doc_id in known]
+    if lost:
+        told = "; ".join(f"{walk.source.pinned.spec}: {walk.failed[0]}" for walk in lost if walk.failed)
+        raise WorkError(
+            f"the history of batch {batch.key} was read before and cannot be read again ({told}); the lake is unchanged"
+        )
+
+
+def _report(batch: Batch, walked: Sequence[_Walk], read: _Read) -> Report:
+    report = Report(step=COMMITS.name, batch=batch.key)
+    number = sum(read.omitted.values())
+    report.seen.add(number, read.bytes)
+    report.kept.add(number, read.bytes)
+    report.failures = dict(sorted(Counter(walk.failed[0] for walk in walked if walk.failed is not None).items()))
+    report.figures = {
+        "repositories": len(walked),
+        "rewritten_histories": sum(1 for walk in walked if walk.unknown),
+        "missing_parents": sum(len(walk.missing) for walk in walked),
+        **{f"without_patch_{reason}": count for reason, count in sorted(read.omitted.items(), key=str) if reason},
+    }
+    return report
