@@ -143,17 +143,20 @@ def _require_free(host: str, port: int) -> None:
 
 @cli.command("demo")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
-def demo_command(folder: Path) -> None:
-    """Show the whole story on real packages, in FOLDER (default: ./demo).
+@click.argument("histories", nargs=-1, metavar="[GIT_REPOSITORY]...")
+def demo_command(folder: Path, histories: tuple[str, ...]) -> None:
+    """Show the whole story on real packages and histories, in FOLDER (default: ./demo).
+
+    The histories are this project's own and those of the git repositories given by path or URL.
 
     \b
     Examples:
       seed demo
-      seed demo ./somewhere
+      seed demo ./somewhere ../my-repository
     """
     from seed_platform.demo import demo  # noqa: PLC0415 - only here
 
-    demo(folder)
+    demo(folder, histories)
 
 
 @cli.group("policy")

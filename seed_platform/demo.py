@@ -52,14 +52,26 @@ _STORIES = (
 )
 
 
-def demo(folder: Path) -> None:
-    """Run the demo in `folder`; a second run finds everything up to date."""
+_POLICY = """\
+# The paper's gate asks for 100 commits and 100 days of activity; a young history is shown all the same.
+commit_gate:
+  commits: 10
+  active_days: 0
+"""
+_MOST_SAMPLE_TOKENS = 4000
+"""The demo prints a sample and a packed repository in full: short ones."""
+
+
+def demo(folder: Path, histories: Sequence[str] = ()) -> None:
+    """Run the demo in `folder`; a second run finds everything up to date. `histories` are further git repositories."""
     started = time.monotonic()
-    settings = Settings(lake=str(folder / "lake"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "policy.yaml").write_text(_POLICY, encoding="utf-8")
+    settings = Settings(lake=str(folder / "lake"), policy=folder / "policy.yaml")
     project = Path(__file__).resolve().parents[1]
-    own = [str(project)] if (project / ".git").exists() else []
+    own = [*([str(project)] if (project / ".git").exists() else []), *histories]
     if _index_answers(settings, folder):
-        _chapter("1. A first batch arrives: four packages and this project's own repository")
+        _chapter("1. A first batch arrives: four packages and git repositories, this project's own among them")
         _seed(settings, "batch", "add", "repositories", *FIRST, *own, "--name", "first")
         _chapter("2. Dagster materializes it")
         _seed(settings, "run")
@@ -79,12 +91,41 @@ def demo(folder: Path) -> None:
     for title, doc_id in _stories(settings):
         out.print(f"\n[italic]{title}[/]   seed why {doc_id}")
         _seed(settings, "why", doc_id, told=False)
+    _structure(settings)
     crawled = _crawl(settings, folder)
+    _seed(settings, "sql", _LENGTHS)
     _chapter("The corpora, ready for a trainer")
-    _seed(settings, "export", "file_level", str(folder / "file_level"), "--overwrite")
-    if crawled:
-        _seed(settings, "export", "web", str(folder / "web"), "--overwrite")
-    out.print(f"\nDone in {time.monotonic() - started:.0f} s. Look around: [bold]seed ui --lake {settings.lake}[/]")
+    corpora = ("file_level", "repository_level", *(("commits",) if own else ()), *(("web",) if crawled else ()))
+    for corpus in (*corpora, "long_context"):
+        _seed(settings, "export", corpus, str(folder / corpus), "--overwrite")
+    look = f"seed ui --lake {settings.lake} --policy {settings.policy}"
+    out.print(f"\nDone in {time.monotonic() - started:.0f} s. Look around: [bold]{look}[/]")
+
+
+_LENGTHS = (
+    "select source, step, count(*) as documents, sum(tokens) as tokens from long_context group by all order by all"
+)
+
+
+def _structure(settings: Settings) -> None:
+    """Corpora that keep structure: one commit as a sample and one repository as it is packed, both in full."""
+    _chapter("How code changes, and how files belong together: commits and repositories")
+    _seed(settings, "funnel", "commits")
+    connection = open_views(Lake(settings.lake), VERDICT_TABLES, memory_bytes=settings.query_memory_bytes, threads=2)
+    sample = connection.execute(
+        "SELECT sha FROM commit_samples WHERE tokens <= $most AND len(relevant) > 0 ORDER BY tokens DESC, sha LIMIT 1",
+        {"most": _MOST_SAMPLE_TOKENS},
+    ).fetchone()
+    if sample is not None:
+        _seed(settings, "why", sample[0])
+        _seed(settings, "show", sample[0])
+    packed = connection.execute(
+        "SELECT any_value(repository) FROM repository_sequences GROUP BY batch, repository_id HAVING sum(edges) > 0 "
+        "ORDER BY sum(tokens), 1 LIMIT 1"
+    ).fetchone()
+    if packed is not None:
+        _seed(settings, "why", packed[0])
+        _seed(settings, "show", packed[0])
 
 
 def _mirror(settings: Settings, folder: Path) -> list[str]:
@@ -141,6 +182,7 @@ def _seed(settings: Settings, *arguments: str, told: bool = True) -> None:
     if told:
         out.print(f"[bright_black]$ seed {' '.join(arguments)}[/]")
     command = [sys.executable, "-W", "ignore", "-m", "seed_platform", *arguments, "--lake", settings.lake]
+    command += ["--policy", str(settings.policy)]
     code = subprocess.run(command, check=False).returncode  # noqa: S603 - this interpreter, this package
     if code:
         err.print(f"[red]seed {arguments[0]} ended with exit code {code}[/]")

@@ -20,6 +20,8 @@ from seed_platform.steps.commit_flow import (
     READ_COMMITS,
 )
 
+COMMITS_CORPUS = dg.AssetKey(["corpora", "commits"])
+
 read_history = read_asset(
     READ_COMMITS,
     group="github",

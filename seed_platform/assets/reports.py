@@ -6,10 +6,12 @@ from collections.abc import Callable
 import dagster as dg
 import duckdb
 
+from seed_platform.assets.commits import COMMITS_CORPUS as COMMITS
 from seed_platform.assets.github import FILE_LEVEL
 from seed_platform.assets.resources import LakeResource
 from seed_platform.assets.web import WEB
 from seed_platform.lake.query import open_views
+from seed_platform.lineage.commits import commit_funnel
 from seed_platform.lineage.funnel import Funnel, funnel
 from seed_platform.lineage.pages import web_funnel
 from seed_platform.lineage.plots import funnel_figure
@@ -74,5 +76,15 @@ web_funnel_report = _funnel_asset(
     "What was seen, what each filter dropped and why, what the web corpus keeps, over all batches.",
 )
 
-OF_CORPORA: dict[dg.AssetKey, dg.AssetsDefinition] = {FILE_LEVEL: file_level_funnel, WEB: web_funnel_report}
+commits_funnel = _funnel_asset(
+    COMMITS,
+    lambda connection, policy: commit_funnel(connection, policy.commit_samples),
+    "What was seen, what each filter dropped and why, what the commit corpus keeps, over all batches.",
+)
+
+OF_CORPORA: dict[dg.AssetKey, dg.AssetsDefinition] = {
+    FILE_LEVEL: file_level_funnel,
+    COMMITS: commits_funnel,
+    WEB: web_funnel_report,
+}
 """The report of each corpus that has one."""
