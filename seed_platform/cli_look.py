@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import duckdb
+from rich.text import Text
 
 from seed_platform import console
 from seed_platform.batches import CRAWL, REFERENCES, REPOSITORIES, find_batch, list_batches
@@ -140,7 +141,7 @@ def show_command(document: str, first: int | None, settings: Settings) -> None:
     for number, (title, text) in enumerate(texts(lake, views, story)):
         if first is not None and number == first:
             break
-        console.err.rule(title, align="left")
+        console.err.rule(Text(title), align="left")
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 

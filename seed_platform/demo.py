@@ -58,8 +58,6 @@ commit_gate:
   commits: 10
   active_days: 0
 """
-_MOST_SAMPLE_TOKENS = 4000
-"""The demo prints a sample and a packed repository in full: short ones."""
 
 
 def demo(folder: Path, histories: Sequence[str] = ()) -> None:
@@ -108,13 +106,12 @@ _LENGTHS = (
 
 
 def _structure(settings: Settings) -> None:
-    """Corpora that keep structure: one commit as a sample and one repository as it is packed, both in full."""
+    """Corpora that keep structure: the shortest sample and the shortest packed repository, both in full."""
     _chapter("How code changes, and how files belong together: commits and repositories")
     _seed(settings, "funnel", "commits")
     connection = open_views(Lake(settings.lake), VERDICT_TABLES, memory_bytes=settings.query_memory_bytes, threads=2)
     sample = connection.execute(
-        "SELECT sha FROM commit_samples WHERE tokens <= $most AND len(relevant) > 0 ORDER BY tokens DESC, sha LIMIT 1",
-        {"most": _MOST_SAMPLE_TOKENS},
+        "SELECT sha FROM commit_samples WHERE len(relevant) > 0 ORDER BY tokens, sha LIMIT 1"
     ).fetchone()
     if sample is not None:
         _seed(settings, "why", sample[0])

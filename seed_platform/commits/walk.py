@@ -25,7 +25,7 @@ class Walk:
         shas: their ids, 20 bytes each, one after the other: parents before children.
         unknown: tips given as seen that the repository does not have as commits; hex, sorted.
         missing: commits that the new ones name as parents and the repository lacks, as at the edge of a shallow clone,
-            or the tip itself; hex, sorted.
+            the tip itself, or gaps that are still there; hex, sorted.
     """
 
     shas: bytes
@@ -40,23 +40,27 @@ class Walk:
         return _split(self.shas)
 
 
-def new_commits(repository: pygit2.Repository, tip: str, seen: Sequence[str]) -> Walk:
+def new_commits(repository: pygit2.Repository, tip: str, seen: Sequence[str], gaps: Sequence[str] = ()) -> Walk:
     """The commits that `tip` reaches and none of `seen` does; ids in hex.
+
+    `gaps` are commits that were `missing` when `seen` was walked, as in a shallow clone that has been deepened since.
+    What is behind a gap was not seen, unless a way around it leads there: it is new too.
 
     The order depends on nothing but the commits: depth first, the history of the first parent before that of the
     others. With `seen`, the new commits are read and little beside them, newest first by their committers' clocks.
     Where clocks were wrong a commit that was seen may be found again, as with `git log`; a new one is never left out.
     """
     bound_cache()
-    search = _Search(repository.odb)
+    starts = [bytes.fromhex(name) for name in (tip, *gaps)]
+    search = _Search(repository.odb, frozenset(starts[1:]))
     unknown = [name for name in seen if not search.enqueue(bytes.fromhex(name), seen=True)]
-    start = bytes.fromhex(tip)
-    search.enqueue(start, seen=False)
+    for start in starts:
+        search.enqueue(start, seen=False)
     search.run()
     new = search.new()
     missing = {parent for parents in new.values() for parent in _split(parents) if parent in search.missing}
-    missing |= {start} & search.missing
-    return Walk(_parents_first(start, new), tuple(sorted(unknown)), tuple(sorted(sha.hex() for sha in missing)))
+    missing |= search.missing.intersection(starts)
+    return Walk(_parents_first(starts, new), tuple(sorted(unknown)), tuple(sorted(sha.hex() for sha in missing)))
 
 
 class _Search:
@@ -65,8 +69,9 @@ class _Search:
     Parents are kept as packed ids: what a long history costs in memory is one entry of a dictionary per commit.
     """
 
-    def __init__(self, odb: pygit2.Odb) -> None:
+    def __init__(self, odb: pygit2.Odb, gaps: frozenset[bytes]) -> None:
         self._odb = odb
+        self._gaps = gaps
         self._parents: dict[bytes, bytes] = {}
         self._seen: set[bytes] = set()
         self._queue: list[tuple[int, bytes]] = []
@@ -103,7 +108,7 @@ class _Search:
                 self._waiting.discard(sha)
                 self._oldest_new = -time if self._oldest_new is None else min(self._oldest_new, -time)
             for parent in _split(self._parents[sha]):
-                self.enqueue(parent, seen=seen)
+                self.enqueue(parent, seen=seen and parent not in self._gaps)
 
     def new(self) -> dict[bytes, bytes]:
         """The packed parents of each commit that was not seen. Ends the search."""
@@ -124,13 +129,13 @@ class _Search:
                 continue
             self._seen.add(current)
             self._waiting.discard(current)
-            stack.extend(_split(self._parents.get(current, b"")))
+            stack.extend(each for each in _split(self._parents.get(current, b"")) if each not in self._gaps)
 
 
-def _parents_first(tip: bytes, parents: dict[bytes, bytes]) -> bytes:
+def _parents_first(starts: Sequence[bytes], parents: dict[bytes, bytes]) -> bytes:
     """The ids in `parents`, each after those of its parents that are there too. Empties `parents`."""
     order = bytearray()
-    stack = [tip]
+    stack = list(starts)
     while stack:
         sha = stack[-1]
         before = [parent for parent in _split(parents.get(sha, b"")) if parent in parents]

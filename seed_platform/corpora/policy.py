@@ -59,7 +59,9 @@ class LongContextPolicy(Section):
         return value
 
     @model_validator(mode="after")
-    def _shares_of_a_whole(self) -> LongContextPolicy:
+    def _shares_of_a_whole_and_lengths_that_fit(self) -> LongContextPolicy:
+        if self.min_tokens > self.steps[-1]:
+            raise ValueError(f"min_tokens ({self.min_tokens}) is more than the last step holds ({self.steps[-1]})")
         if abs(sum(self.shares.values()) - 1) > 1e-6:
             raise ValueError(f"the shares make {sum(self.shares.values()):g} and not 1")
         return self

@@ -31,7 +31,8 @@ _COMMENTS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("Assembly", "Clojure", "Common Lisp", "Emacs Lisp", "Racket", "Scheme"), ("; ", "")),
     **dict.fromkeys(("Erlang", "MATLAB", "Prolog", "TeX"), ("% ", "")),
     **dict.fromkeys(("HTML", "Markdown", "RMarkdown", "XSLT"), ("<!-- ", " -->")),
-    **dict.fromkeys(("CSS",), ("/* ", " */")),
+    "CSS": ("/* ", " */"),
+    "reStructuredText": (".. ", ""),
     **dict.fromkeys(("OCaml", "Standard ML"), ("(* ", " *)")),
 }
 """How a comment begins and ends where it is not `#` to the end of the line."""

@@ -79,6 +79,7 @@ WITH kept_files AS (
     SELECT r.batch, r.ordinal, r.doc_id, k.files, k.bytes FROM repositories r JOIN kept_files k USING (batch, ordinal)
     SEMI JOIN (SELECT batch, ordinal FROM exact WHERE keep) USING (batch, ordinal)
     SEMI JOIN (SELECT batch, ordinal FROM near WHERE keep) USING (batch, ordinal)
+    SEMI JOIN (SELECT batch, ordinal FROM quality WHERE keep) USING (batch, ordinal)
 )
 SELECT (SELECT count(*) FROM expected), (SELECT count(*) FROM corpus),
     (SELECT count(*) FROM expected ANTI JOIN corpus USING (batch, ordinal, doc_id, files, bytes)),
@@ -152,7 +153,7 @@ def dropped_files_are_kept_elsewhere(lake: Lake, settings: Settings, batches: Se
 
 
 def repositories_are_accounted_for(lake: Lake, settings: Settings, batches: Sequence[str]) -> Outcome:
-    """The repository-level corpus holds every repository that both filters keep and of which the rules keep a file."""
+    """The repository-level corpus holds every repository that all filters keep and of which the rules keep a file."""
     with _connect(lake, settings) as connection:
         for name, table in (
             ("files", FILES),
@@ -160,6 +161,7 @@ def repositories_are_accounted_for(lake: Lake, settings: Settings, batches: Sequ
             ("repositories", REPOSITORIES),
             ("exact", verdicts("repositories", "exact_duplicates")),
             ("near", verdicts("repositories", "near_duplicates")),
+            ("quality", verdicts("repositories", "quality")),
             ("corpus", REPOSITORY_LEVEL),
         ):
             connection.register(name, scan(lake, table, batches))

@@ -86,15 +86,17 @@ def sequences_hold(lake: Lake, settings: Settings, policy: RepositoryLevelPolicy
     connection.register("files", scan(lake, FILES, batches))
     connection.register("rules", scan(lake, verdicts("files", "rules"), batches))
     row = connection.execute(
-        "WITH wanted AS (SELECT f.batch, f.ordinal FROM files f SEMI JOIN rules v ON v.batch = f.batch AND "
-        "v.ordinal = f.ordinal AND v.keep SEMI JOIN repositories r ON r.batch = f.batch AND "
-        "r.ordinal = f.ordinal >> 32), parts AS (SELECT batch, unnest(files) AS ordinal, unnest(starts) AS start, "
-        "unnest(stops) AS stop FROM sequences), "
+        "WITH wanted AS (SELECT f.batch, f.ordinal, strlen(f.content) AS length FROM files f "
+        "SEMI JOIN rules v ON v.batch = f.batch AND v.ordinal = f.ordinal AND v.keep "
+        "SEMI JOIN repositories r ON r.batch = f.batch AND r.ordinal = f.ordinal >> 32), "
+        "parts AS (SELECT batch, unnest(files) AS ordinal, unnest(starts) AS start, unnest(stops) AS stop "
+        "FROM sequences), "
         "held AS (SELECT batch, ordinal, count(*) AS parts, min(start) AS start, max(stop) AS stop, "
         "sum(stop - start) AS size FROM parts GROUP BY ALL) "
         "SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM held), "
         "(SELECT count(*) FROM wanted ANTI JOIN held USING (batch, ordinal)), "
-        "(SELECT count(*) FROM held WHERE start <> 0 OR size <> stop), "
+        "(SELECT count(*) FROM held LEFT JOIN wanted USING (batch, ordinal) "
+        "WHERE start <> 0 OR size <> stop OR stop <> length), "
         "(SELECT count(*) FROM sequences WHERE tokens > $most), "
         "(SELECT coalesce(sum(edges_inside), 0)::BIGINT FROM sequences), "
         "(SELECT coalesce(sum(edges_respected), 0)::BIGINT FROM sequences)",

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from seed_platform.batches import Batch, BatchSource
 from seed_platform.commits.changes import CommitLimits, read_commit
@@ -53,11 +52,15 @@ def commit_limits_of(settings: Settings) -> CommitLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """One repository to walk: `shas` is the file of its new commits, of `commits` of them once it has been walked."""
+    """One repository to walk: `shas` is the file of its new commits, of `commits` of them once it has been walked.
+
+    `seen` are tips of earlier walks, `gaps` the commits that those lacked.
+    """
 
     place: int
     source: BatchSource
     seen: tuple[str, ...]
+    gaps: tuple[str, ...]
     shas: Path
     limits: Limits
     cache: str
@@ -140,29 +143,32 @@ def read_commits(context: Context, batch: Batch, earlier: Sequence[Batch]) -> Re
 def _plan(context: Context, batch: Batch, earlier: Sequence[Batch], scratch: Path) -> list[_Walk]:
     """The repositories that the gate keeps, each with the tips that walks before it began at."""
     kept = context.lake.column(GATE, ["ordinal", "keep"], batch=batch.key).filter("keep")["ordinal"].to_list()
-    tips = _tips(context.lake, earlier)
+    tips, gaps = _walked(context.lake, earlier)
     cache = str(context.lake.storage.scratch("downloads"))
     walks = []
     for place in sorted(kept):
         source = batch.sources[place]
         known = tips.setdefault(source.pinned.origin, {})
-        walks.append(_Walk(place, source, tuple(known), scratch / f"{place}.shas", limits_of(context.settings), cache))
+        # To the first of several branches: the others come after it, and two would read the same commits.
+        mine = tuple(sorted(gaps.pop(source.pinned.origin, ())))
+        shas = scratch / f"{place}.shas"
+        walks.append(_Walk(place, source, tuple(known), mine, shas, limits_of(context.settings), cache))
         known[source.pinned.revision] = None
     return walks
 
 
-def _tips(lake: Lake, batches: Sequence[Batch]) -> dict[str, dict[str, None]]:
-    """Where walks of earlier batches began, by origin, in order of arrival and each once."""
+def _walked(lake: Lake, batches: Sequence[Batch]) -> tuple[dict[str, dict[str, None]], dict[str, set[str]]]:
+    """Where walks of earlier batches began, by origin, in order of arrival and each once; and what the last lacked."""
     place = {each.key: number for number, each in enumerate(batches)}
-    rows = (
-        scan(lake, COMMIT_WALKS, list(place))
-        .to_table(columns=["batch", "ordinal", "origin", "tip"], filter=ds.field("reason").is_null())
-        .to_pylist()
-    )
+    columns = ["batch", "ordinal", "origin", "tip", "missing", "reason"]
+    rows = scan(lake, COMMIT_WALKS, list(place)).to_table(columns=columns).to_pylist()
     tips: dict[str, dict[str, None]] = {}
+    gaps: dict[str, dict[str, set[str]]] = {}
     for row in sorted(rows, key=lambda row: (place[row["batch"]], row["ordinal"])):
-        tips.setdefault(row["origin"], {})[row["tip"]] = None
-    return tips
+        if row["reason"] is None and row["tip"] not in row["missing"]:
+            tips.setdefault(row["origin"], {})[row["tip"]] = None
+        gaps.setdefault(row["origin"], {}).setdefault(row["batch"], set()).update(row["missing"])
+    return tips, {origin: list(missing.values())[-1] for origin, missing in gaps.items()}
 
 
 def _walk(walk: _Walk) -> _Walk:
@@ -171,7 +177,7 @@ def _walk(walk: _Walk) -> _Walk:
         return walk
     try:
         repository = git_repository(walk.source.pinned, walk.limits, walk.cache)
-        found = new_commits(repository, walk.source.pinned.revision, walk.seen)
+        found = new_commits(repository, walk.source.pinned.revision, walk.seen, walk.gaps)
     except SourceError as error:
         return replace(walk, failed=(error.reason, error.detail))
     walk.shas.write_bytes(found.shas)
@@ -266,7 +272,7 @@ def _row(walk: _Walk) -> dict[str, Any]:
         "tip": pinned.revision,
         "seen": list(walk.seen),
         "unknown": list(walk.unknown),
-        "missing": list(walk.missing),
+        "missing": list(walk.missing if walk.failed is None else walk.gaps),
         "commits": walk.commits,
         "reason": reason,
         "detail": detail,

@@ -197,7 +197,8 @@ def test_a_repository_that_the_gate_drops_is_not_walked(world: tuple[Path, dict[
 def test_what_a_shallow_clone_lacks_is_said(world: tuple[Path, dict[str, str]], tmp_path: Path):
     folder, ids = world
     git(tmp_path, "clone", "-q", "--depth", "2", f"file://{folder / 'planted'}", str(tmp_path / "shallow"))
-    policy = Policy(commit_gate=CommitGatePolicy(commits=0, active_days=0, waive_unknown=("stars", "forks", "commits", "active_days")))  # fmt: skip  # noqa: E501
+    unknown = ("stars", "forks", "commits", "active_days")
+    policy = Policy(commit_gate=CommitGatePolicy(commits=0, active_days=0, waive_unknown=unknown))
     run_flow(str(tmp_path / "lake"), [str(tmp_path / "shallow")], policy=policy, name="b", steps=REPOSITORY_LINE.steps)
     lake = lake_of(settings_of(str(tmp_path / "lake")))
     (walk,) = rows_of(lake, COMMIT_WALKS).to_dicts()
