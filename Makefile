@@ -9,7 +9,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/seed demo demo
 
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

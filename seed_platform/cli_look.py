@@ -36,6 +36,7 @@ from seed_platform.lineage.why import why
 from seed_platform.policy import Policy, load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
+from seed_platform.steps.lines import LINES
 from seed_platform.steps.long_context import is_outstanding
 from seed_platform.steps.page_flow import VERDICT_TABLES
 
@@ -168,7 +169,8 @@ def export_command(
     policy = load_policy(settings.policy)
     what, kinds = _EXPORTS[corpus]
     batches = [each for each in list_batches(lake, kind=None) if each.kind in kinds]
-    pending = [f"{step.name} of {each.key}" for each, step in outstanding(settings) if each in batches]
+    made_by = {step for line in LINES for step in line.making(what.chosen)}
+    pending = [f"{step.name} of {each.key}" for each, step in outstanding(settings) if step in made_by]
     if pending:
         raise WorkError(f"{len(pending)} results are outstanding ({pending[0]}, …): seed run first")
     if what is LONG_CONTEXT_CORPUS and is_outstanding(lake, policy):

@@ -1,16 +1,24 @@
-"""A small world of repositories that copy each other in every way, for the tests of repository-level deduplication."""
+"""A small world of repositories that copy each other in every way, for the tests of repository-level deduplication.
+
+Its policy lets quality drop only what holds nothing to choose, so that what copies do is told apart from it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from support import lake_of, make_repository, python_source, run_flow, settings_of
+from support import FILE_STEPS, lake_of, make_repository, python_source, run_flow, settings_of
 
 from seed_platform.batches import add_batch, pin_sources
+from seed_platform.corpora.policy import RepositoryLevelPolicy
 from seed_platform.lake.lake import Lake
+from seed_platform.policy import Policy
+from seed_platform.steps.base import Step
 from seed_platform.steps.read import limits_of
 
+POLICY = Policy(repository_level=RepositoryLevelPolicy(min_quality=0, min_files=1))
 LIB: dict[str, str | bytes] = {f"src/m{number}.py": python_source(number, 25) for number in range(12)}
 BOILERPLATE: dict[str, str | bytes] = {
     "LICENSE.md": "# Licence\n\n" + "Do with it what you like, and leave this notice as it is.\n" * 20,
@@ -51,12 +59,12 @@ FATES = {
     "one": "kept",
     "two": "kept",
     "lib": "kept",
-    "void": "kept",
-    "picture": "kept",
+    "void": "quality: no_kept_files",
+    "picture": "quality: no_kept_files",
     "popular": "near_duplicates of lib",
     "fork_of_fork": "exact_duplicates of fork",
 }
-"""What becomes of each: the filter that drops it and the repository that it is a copy of."""
+"""What becomes of each: the filter that drops it, and the repository that it is a copy of or the reason."""
 
 
 def add(root: str, folders: list[Path], name: str, metadata: dict[str, dict[str, Any]] | None = None) -> Lake:
@@ -74,11 +82,11 @@ def make(folder: Path, repositories: dict[str, dict[str, str | bytes]]) -> list[
     return [folder / name for name in repositories]
 
 
-def world(folder: Path, workers: int = 2) -> str:
-    """The repositories in two batches and a lake where everything is computed; the lake's root."""
+def world(folder: Path, policy: Policy = POLICY, steps: Sequence[Step] = FILE_STEPS) -> str:
+    """The repositories in two batches and a lake where `steps` are computed; the lake's root."""
     root = str(folder / "lake")
     stars = {name: {"stars": number} for name, number in STARS.items()}
     for name, repositories in (("first", FIRST), ("second", SECOND)):
         add(root, make(folder, repositories), name, stars)
-        run_flow(root, [], workers=workers)
+        run_flow(root, [], policy=policy, steps=steps)
     return root

@@ -19,6 +19,7 @@ from support import edited, make_repository, python_source, run_flow, views
 from seed_platform.cli import cli
 from seed_platform.documents import DOC_ID_LENGTH
 from seed_platform.policy import Policy, load_policy
+from seed_platform.steps.lines import REPOSITORY_LINE
 
 _TEXT = python_source(1, 60)
 _FILES = {
@@ -41,8 +42,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     make_repository(project, _FILES)
     again = folder / "fork" / "project"
     make_repository(again, {"src/kept.py": python_source(3, 40), "notes.py": python_source(4, 30)})
-    run_flow(str(folder / "lake"), [str(project)], name="first")
-    run_flow(str(folder / "lake"), [str(again)], name="second")
+    for name, spec in (("first", project), ("second", again)):
+        run_flow(str(folder / "lake"), [str(spec)], name=name, steps=REPOSITORY_LINE.steps)
     return str(folder / "lake")
 
 
@@ -51,6 +52,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         (["nonsense"], ["nonsense"]),
         (["funnel", "none_level"], ["none_level"]),
+        (["export", "none_level", "out"], ["none_level"]),
         (["funnel", "--nonsense"], ["--nonsense"]),
         (["batch", "add", "repositories"], ["SOURCE"]),
         (["batch", "add", "crawls", "x"], ["crawls"]),
@@ -79,7 +81,6 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(seed: Seed, tmp_path: Path, ar
         (["why", ":src/kept.py"], ["REPOSITORY:PATH"]),
         (["why", "projekt"], ["projekt", "did you mean project?"]),
         (["why", "project@0000000"], ["project has no revision 0000000"]),
-        (["export", "repository_level", "out"], ["repository_level", "no export yet"]),
         (["why", "f" * DOC_ID_LENGTH], ["no document has the id"]),
         (["why", "projekt:src/kept.py"], ["projekt", "there are: project"]),
         (["why", "project:lib/kept.py"], ["did you mean src/kept.py?"]),
@@ -337,14 +338,15 @@ def test_the_policy_shown_can_be_edited_and_given_back(seed: Seed, tmp_path: Pat
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A lake of repositories that copy each other."""
-    return world(tmp_path_factory.mktemp("copies"))
+    return world(tmp_path_factory.mktemp("copies"), Policy(), REPOSITORY_LINE.steps)
 
 
 def test_why_of_a_dropped_repository_names_the_kept_one_and_the_overlap(seed: Seed, copies: str):
     story = _why(seed, copies, "fork")
     assert (story["kept"], story["document"]["kind"], story["repository"]) == (False, "repository", None)
-    exact, near = story["verdicts"]
+    exact, near, gate = story["verdicts"]
     assert (exact["keep"], near["keep"], near["reason"]) == (True, False, "near_duplicate")
+    assert gate["filter"] == "commit_gate"
     assert near["related"].startswith("lib@")
     assert near["evidence"]["own_files"] == 2
     instead = story["document"]["kept_repository"]
@@ -357,7 +359,8 @@ def test_why_of_a_dropped_repository_names_the_kept_one_and_the_overlap(seed: Se
 
 def test_why_of_a_copy_of_a_dropped_repository_names_the_one_that_is_kept_in_the_end(seed: Seed, copies: str):
     story = _why(seed, copies, "fork_of_fork")
-    (exact,) = story["verdicts"]
+    exact, gate = story["verdicts"]
+    assert gate["filter"] == "commit_gate"
     assert exact["related"].startswith("fork@")
     fork = _why(seed, copies, "fork")["document"]["kept_repository"]
     assert story["document"]["kept_repository"] == fork
@@ -412,4 +415,5 @@ def test_the_funnel_of_repositories_has_the_keys_of_the_other(seed: Seed, root: 
     counted = seed("funnel", "repository_level", "--json", "--lake", copies).json
     assert set(counted) == set(seed("funnel", "--json", "--lake", root).json)
     assert counted["documents"]["dropped"]["near_duplicates"] == {"near_duplicate": 4}
+    assert counted["documents"]["dropped"]["quality"] == {"no_kept_files": 2}
     assert "4 of 12 repositories kept" in seed("funnel", "repository_level", "--lake", copies).out

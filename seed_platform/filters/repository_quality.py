@@ -19,8 +19,8 @@ def judge(repositories: pl.DataFrame, policy: RepositoryLevelPolicy) -> pl.DataF
     """Verdicts on repositories.
 
     Args:
-        repositories: ordinal, doc_id; files, how many of its files are in one of the 89 languages; by_rules, how many
-            of these the rules keep; sound, how many of those syntax does not drop.
+        repositories: ordinal, doc_id; files, how many of its own files are in one of the 89 languages; by_rules, how
+            many of these the rules keep; sound, how many of those syntax does not drop.
         policy: the thresholds.
 
     Returns:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from seed_platform.batches import CRAWL, REFERENCES, REPOSITORIES, list_batches
 from seed_platform.lake.lake import Lake
+from seed_platform.lake.schemas import Table
 from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Step
@@ -34,6 +35,16 @@ class Line:
         for step in self.steps:  # each comes after its inputs
             if step.models or any(each.name in step.inputs for each in found):
                 found.add(step)
+        return found
+
+    def making(self, table: Table) -> set[Step]:
+        """The steps that a table is made by: the one that publishes it, and what that depends on."""
+        needed = {step.name for step in self.steps if table in step.tables}
+        found: set[Step] = set()
+        for step in reversed(self.steps):  # each comes after its inputs
+            if step.name in needed:
+                found.add(step)
+                needed |= set(step.inputs)
         return found
 
     def flow(self, lake: Lake, policy: Policy, settings: Settings) -> Flow:

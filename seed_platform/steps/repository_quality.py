@@ -12,7 +12,7 @@ from seed_platform.filters.repository_quality import VERSION, judge
 from seed_platform.lake.lake import Lake, Part
 from seed_platform.lake.schemas import FILES, REPOSITORIES, verdicts
 from seed_platform.steps.base import Context, Report
-from seed_platform.steps.judge import check_conservation, count, passing, stamp
+from seed_platform.steps.judge import check_conservation, count, stamp
 from seed_platform.steps.read import FILES_PER_REPOSITORY
 
 __all__ = ["NAME", "REQUIRES", "TABLE", "VERSION", "judge_quality", "kept_repositories"]
@@ -21,6 +21,9 @@ NAME = "quality"
 TABLE = verdicts("repositories", NAME)
 REQUIRES = ("exact_duplicates", "near_duplicates")
 """Filters over repositories whose verdict must be "keep" before this one looks at a repository."""
+
+
+_NOT_WRITTEN_HERE = ("vendored", "generated")
 
 
 def kept_repositories(lake: Lake, batch: str, filters: tuple[str, ...]) -> pl.Series:
@@ -57,31 +60,36 @@ def judge_quality(context: Context, batch: Batch) -> Report:
 
 
 def _counts(lake: Lake, batch: str) -> pl.DataFrame:
-    """`ordinal` of each repository, and its `files` in some language, those `by_rules` kept, and those also `sound`."""
+    """`ordinal` of each repository, and its `files` in some language, those `by_rules` kept, and those also `sound`.
+
+    What rules drop as vendored or generated is not the repository's own writing and counts nowhere.
+    """
     schema = {"ordinal": pl.Int64, "files": pl.Int64, "by_rules": pl.Int64, "sound": pl.Int64}
     found = [pl.DataFrame(schema=schema)]
     for part in lake.parts(FILES, batch=batch):
-        kept = passing(lake, batch, ("rules",), part.first, part.last)
-        assert kept is not None  # noqa: S101 - one filter is asked
-        broken = _dropped_for_syntax(lake, batch, part)
+        by_rules = _verdicts(lake, batch, part, "rules")
+        broken = _verdicts(lake, batch, part, "syntax").filter(~pl.col("keep"))["ordinal"]
         for group in lake.read(FILES, part, ["ordinal", "language"]):
-            by_rules = pl.col("ordinal").is_in(kept.implode())
-            files = group.filter(pl.col("language").is_not_null()).with_columns(
-                by_rules=by_rules, sound=by_rules & ~pl.col("ordinal").is_in(broken.implode())
+            files = group.filter(pl.col("language").is_not_null()).join(by_rules, on="ordinal", how="inner")
+            own = files.filter(pl.col("keep") | ~pl.col("reason").is_in(_NOT_WRITTEN_HERE)).with_columns(
+                sound=pl.col("keep") & ~pl.col("ordinal").is_in(broken.implode())
             )
             found.append(
-                files.group_by(pl.col("ordinal") // FILES_PER_REPOSITORY).agg(
-                    pl.len().cast(pl.Int64).alias("files"), pl.col("by_rules", "sound").sum().cast(pl.Int64)
+                own.group_by(pl.col("ordinal") // FILES_PER_REPOSITORY).agg(
+                    pl.len().cast(pl.Int64).alias("files"),
+                    pl.col("keep").sum().cast(pl.Int64).alias("by_rules"),
+                    pl.col("sound").sum().cast(pl.Int64),
                 )
             )
     return pl.concat(found).group_by("ordinal").agg(pl.col("files", "by_rules", "sound").sum())
 
 
-def _dropped_for_syntax(lake: Lake, batch: str, part: Part) -> pl.Series:
-    table = verdicts("files", "syntax")
-    found = [pl.Series("ordinal", [], dtype=pl.Int64)]
+def _verdicts(lake: Lake, batch: str, part: Part, name: str) -> pl.DataFrame:
+    """ordinal, keep and reason of a filter's verdicts on the files of one data file."""
+    table = verdicts("files", name)
+    schema = {"ordinal": pl.Int64, "keep": pl.Boolean, "reason": pl.String}
+    found = [pl.DataFrame(schema=schema)]
     for each in lake.parts(table, batch=batch):
         if each.last >= part.first and each.first <= part.last:
-            groups = lake.read(table, each, ["ordinal", "keep"], first=part.first, last=part.last)
-            found += [group.filter(~pl.col("keep"))["ordinal"] for group in groups]
+            found += lake.read(table, each, list(schema), first=part.first, last=part.last)
     return pl.concat(found)

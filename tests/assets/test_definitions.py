@@ -27,7 +27,12 @@ _NEAR, _SYNTAX = "verdicts/files/near_duplicates", "verdicts/files/syntax"
 _COPIES = "verdicts/files/repository_duplicates"
 _REPOSITORIES = "github/repositories"
 _SAME_TREES, _FORKS = "verdicts/repositories/exact_duplicates", "verdicts/repositories/near_duplicates"
-
+_REPOSITORY_QUALITY, _GATE = "verdicts/repositories/quality", "verdicts/repositories/commit_gate"
+_DEPENDENCIES = "github/dependencies"
+_COMMITS = "github/commits"
+_COMMIT_RULES, _SAME_CHANGES, _ALIKE_CHANGES = (
+    f"verdicts/commits/{name}" for name in ("rules", "exact_duplicates", "near_duplicates")
+)
 
 _CRAWLS = "crawl_batches"
 _PAGES = "web/pages"
@@ -50,6 +55,16 @@ def _verdict(
     }
 
 
+def _corpus(
+    *deps: str, checks: list[str], kind: str = "polars", version: str = "1", partitions: str = _BATCHES
+) -> dict[str, Any]:
+    return {
+        **_verdict(kind, *deps, version=version, partitions=partitions),
+        "group": "corpora",
+        "blocking_checks": checks,
+    }
+
+
 SNAPSHOT: dict[str, dict[str, Any]] = {
     "github/repositories": {
         "group": "github",
@@ -57,7 +72,7 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         "kinds": ["deltalake"],
         "partitions": _BATCHES,
         "single_run": True,
-        "code_version": "2",
+        "code_version": "3",
         "automation": "when_outstanding",
         "blocking_checks": [],
     },
@@ -67,7 +82,7 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         "kinds": ["deltalake"],
         "partitions": _BATCHES,
         "single_run": True,
-        "code_version": "2",
+        "code_version": "3",
         "automation": "when_outstanding",
         "blocking_checks": ["files_are_accounted_for"],
     },
@@ -94,25 +109,59 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         check="removals_are_verified",
     ),
     _SYNTAX: _verdict("treesitter", _FILES, _RULES, _COPIES, _EXACT),
-    "corpora/file_level": {
-        "group": "corpora",
-        "deps": sorted((_FILES, _RULES, _COPIES, _EXACT, _NEAR, _SYNTAX)),
-        "kinds": ["deltalake", "polars"],
-        "partitions": _BATCHES,
-        "single_run": True,
-        "code_version": "1",
-        "automation": "when_outstanding",
-        "blocking_checks": ["no_two_documents_share_content"],
+    "corpora/file_level": _corpus(
+        *(_FILES, _RULES, _COPIES, _EXACT, _NEAR, _SYNTAX), version="2", checks=["no_two_documents_share_content"]
+    ),
+    _REPOSITORY_QUALITY: _verdict("polars", _FILES, _REPOSITORIES, _RULES, _SAME_TREES, _FORKS, _SYNTAX),
+    "corpora/repository_level": _corpus(
+        *(_FILES, _REPOSITORIES, _RULES, _SAME_TREES, _FORKS, _REPOSITORY_QUALITY),
+        version="2",
+        checks=["repositories_are_accounted_for"],
+    ),
+    _DEPENDENCIES: {
+        **_corpus(*(_FILES, _REPOSITORIES, _RULES, _SAME_TREES, _FORKS), kind="treesitter", checks=[]),
+        "group": "github",
     },
-    "corpora/repository_level": {
-        "group": "corpora",
-        "deps": sorted((_FILES, _REPOSITORIES, _RULES, _SAME_TREES, _FORKS)),
-        "kinds": ["deltalake", "polars"],
-        "partitions": _BATCHES,
-        "single_run": True,
-        "code_version": "1",
-        "automation": "when_outstanding",
-        "blocking_checks": ["repositories_are_accounted_for"],
+    "corpora/repository_sequences": _corpus(
+        *(_FILES, _REPOSITORIES, _RULES, _DEPENDENCIES, "corpora/repository_level"), checks=["sequences_hold"]
+    ),
+    _GATE: _verdict("polars", _FILES, _REPOSITORIES),
+    **{
+        key: {
+            "group": "github",
+            "deps": [_FILES, _GATE],
+            "kinds": ["deltalake"],
+            "partitions": _BATCHES,
+            "single_run": True,
+            "code_version": "1",
+            "automation": "when_outstanding",
+            "blocking_checks": blocking,
+        }
+        for key, blocking in ((_COMMITS, ["commits_are_accounted_for"]), ("github/commit_walks", []))
+    },
+    _COMMIT_RULES: _verdict("polars", _COMMITS),
+    _SAME_CHANGES: _verdict("duckdb", _COMMITS, _COMMIT_RULES, version="3"),
+    _ALIKE_CHANGES: _verdict(
+        "numba",
+        *(_COMMITS, _COMMIT_RULES, _SAME_CHANGES),
+        version=NEAR_DUPLICATES.version,
+        check="removals_are_verified",
+    ),
+    "corpora/commits": _corpus(
+        *(_COMMITS, _COMMIT_RULES, _SAME_CHANGES, _ALIKE_CHANGES),
+        kind="numpy",
+        checks=["samples_hold", "verdicts_are_conserved"],
+    ),
+    # Its shares are of the whole lake: it has no partitions.
+    "corpora/long_context": {
+        **_corpus(
+            *("corpora/commits", "corpora/file_level", "corpora/repository_sequences", "corpora/web"),
+            kind="duckdb",
+            checks=["shares_are_kept"],
+        ),
+        "partitions": None,
+        "single_run": False,
+        "automation": "eager",
     },
     **{
         f"reports/{corpus}_funnel": {
@@ -125,7 +174,7 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
             "automation": "eager",
             "blocking_checks": [],
         }
-        for corpus in ("file_level", "web")
+        for corpus in ("file_level", "web", "commits")
     },
     **{
         key: {
@@ -168,26 +217,17 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         partitions=_CRAWLS,
     ),
     _QUALITY: _verdict("polars", _PAGES, _RELEVANCE, version=PAGE_FILTERS["quality"].version, partitions=_CRAWLS),
-    "corpora/web": {
-        "group": "corpora",
-        "deps": sorted((_PAGES, *_PAGE_FILTERS.values())),
-        "kinds": ["deltalake", "polars"],
-        "partitions": _CRAWLS,
-        "single_run": True,
-        "code_version": "1",
-        "automation": "when_outstanding",
-        "blocking_checks": ["no_two_pages_share_a_url"],
-    },
+    "corpora/web": _corpus(*(_PAGES, *_PAGE_FILTERS.values()), checks=["no_two_pages_share_a_url"], partitions=_CRAWLS),
 }
 
 _KEY_GRAMMAR = re.compile(
-    r"github/(repositories|files|commits)|web/(pages|crawl_files)|verdicts/[a-z_]+/[a-z_]+|corpora/[a-z_]+|models/.+|"
+    r"github/(repositories|files|dependencies|commits|commit_walks)|web/(pages|crawl_files)|verdicts/[a-z_]+/[a-z_]+|corpora/[a-z_]+|models/.+|"
     r"mixtures/[a-z_]+|training/.+|evaluation/.+|reports/[a-z_]+"
 )
 
 _DOMAIN = (
     *("sources", "lake", "engine", "filters", "steps", "corpora", "lineage"),
-    *("crawl", "extraction", "pages", "indexes"),
+    *("crawl", "extraction", "pages", "indexes", "commits", "dependencies", "scoring", "judging"),
 )
 _HEAVY = ("torch", "vllm", "ray", "transformers", "fasttext")
 

@@ -146,12 +146,13 @@ def test_every_blocking_check_was_evaluated_and_passed(done: Done):
         ("verdicts/files/near_duplicates", "removals_are_verified"),
         *(
             (f"verdicts/repositories/{name}", "verdicts_are_conserved")
-            for name in ("exact_duplicates", "near_duplicates")
+            for name in ("exact_duplicates", "near_duplicates", "quality")
         ),
         ("verdicts/repositories/exact_duplicates", "dropped_repositories_equal_a_kept_one"),
         ("verdicts/repositories/near_duplicates", "dropped_repositories_overlap_a_kept_one"),
         ("corpora/file_level", "no_two_documents_share_content"),
         ("corpora/repository_level", "repositories_are_accounted_for"),
+        ("corpora/repository_sequences", "sequences_hold"),
     }
     assert all(each.passed for each in evaluated)
     conserved = next(each for each in evaluated if each.asset_key == RULES)
@@ -254,11 +255,15 @@ def test_the_sensor_adds_new_batches_in_order_launches_nothing_and_then_skips(em
 
 def test_the_condition_asks_for_a_new_batch_and_only_for_that(empty: Deployment, tmp_path: Path):
     definitions = build_definitions(lake=LakeResource(root=empty.root), engine=EngineResource(workers=1))
+    # A look at all assets takes ten seconds.
+    files = dg.AssetSelection.assets(github.FILE_LEVEL).upstream()
     empty.add(tmp_path, "first")
-    assert empty.materialize("first", "first").success
-    before = dg.evaluate_automation_conditions(definitions, instance=empty.instance)
-    assert before.get_requested_partitions(github.FILES) == set()
+    assert empty.materialize("first", "first", selection=files).success
+    before = dg.evaluate_automation_conditions(definitions, instance=empty.instance, asset_selection=files)
+    assert before.total_requested == 0
     empty.add(tmp_path, "second")
-    after = dg.evaluate_automation_conditions(definitions, instance=empty.instance, cursor=before.cursor)
+    after = dg.evaluate_automation_conditions(
+        definitions, instance=empty.instance, asset_selection=files, cursor=before.cursor
+    )
     for key in (github.REPOSITORIES, github.FILES, RULES, EXACT, github.FILE_LEVEL):
         assert after.get_requested_partitions(key) == {"second"}, key

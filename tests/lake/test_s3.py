@@ -12,9 +12,12 @@ import polars as pl
 from crawl_world import POLICY, world
 from support import edited, make_repository, python_source, run_crawl, run_flow, views
 
+from seed_platform.commits.policy import CommitGatePolicy
 from seed_platform.lake.lake import Commit, Lake
 from seed_platform.lake.schemas import FILES, verdicts
 from seed_platform.lake.storage import Storage
+from seed_platform.policy import Policy
+from seed_platform.steps.lines import REPOSITORY_LINE
 
 _COMMIT = Commit("run-1", "1.2.3", "abc")
 _TABLE = verdicts("files", "rules")
@@ -90,34 +93,39 @@ def test_processes_that_publish_two_batches_at_once_lose_nothing(bucket: str):
 
 
 _FLOW = """
-import json, sys
-from support import run_flow, views
-for spec in sys.argv[2:]:
-    run_flow(sys.argv[1], [spec])
+import sys
+from seed_platform.policy import Policy
+from seed_platform.steps.lines import REPOSITORY_LINE
+from support import run_flow
+policy = Policy.model_validate_json(sys.argv[2])
+for spec in sys.argv[3:]:
+    run_flow(sys.argv[1], [spec], policy=policy, steps=REPOSITORY_LINE.steps)
 """
 
 
 def test_the_whole_flow_gives_the_same_rows_on_s3_as_in_a_folder(bucket: str, lake_root: str, tmp_path: Path):
-    text = python_source(1, 60)
+    text, policy = python_source(1, 60), Policy(commit_gate=CommitGatePolicy(commits=0, active_days=0))
     first = {"a.py": text, "copy.py": text, "bad.py": "def (:\n", "empty.py": "", "data.bin": b"\0\1"}
     make_repository(tmp_path / "one", first)
     make_repository(tmp_path / "two", {"b.py": text, "c.py": edited(text, [5, 30]), "d.py": python_source(2, 40)})
     specs = [str(tmp_path / "one"), str(tmp_path / "two")]
-    process = _python(_FLOW, f"{bucket}/lake", *specs)
+    process = _python(_FLOW, f"{bucket}/lake", policy.model_dump_json(), *specs)
     for spec in specs:
-        run_flow(lake_root, [spec])
+        run_flow(lake_root, [spec], policy=policy, steps=REPOSITORY_LINE.steps)
     _finish(process)
     questions = (
         "SELECT * FROM file_level ORDER BY batch, ordinal",
-        "SELECT * EXCLUDE run_id FROM verdicts ORDER BY batch, ordinal, filter",
+        "SELECT * EXCLUDE run_id FROM verdicts ORDER BY batch, kind, ordinal, filter",
         "SELECT * FROM files ORDER BY batch, ordinal",
+        "SELECT * FROM repository_sequences ORDER BY batch, ordinal",
+        "SELECT * FROM commits ORDER BY batch, ordinal",
     )
     answers = []
     for root in (lake_root, f"{bucket}/lake"):
         with views(root) as connection:
-            answers.append([json.dumps(connection.execute(question).fetchall()) for question in questions])
+            answers.append([json.dumps(connection.execute(each).fetchall(), default=str) for each in questions])
     assert answers[0] == answers[1]
-    assert len(json.loads(answers[0][0])) == 2
+    assert [len(json.loads(answer)) for answer in (answers[0][0], *answers[0][3:])] == [2, 2, 2]
 
 
 _CRAWL = """
@@ -147,7 +155,7 @@ def test_a_crawl_gives_the_same_rows_from_s3_as_from_disk_and_in_a_lake_on_s3(
     _finish(process)
     questions = (
         "SELECT * FROM pages ORDER BY batch, ordinal",
-        "SELECT * EXCLUDE run_id FROM verdicts ORDER BY batch, ordinal, filter",
+        "SELECT * EXCLUDE run_id FROM verdicts ORDER BY batch, kind, ordinal, filter",
         "SELECT * FROM web ORDER BY batch, ordinal",
         "SELECT * EXCLUDE spec FROM crawl_files ORDER BY batch, ordinal",
         "SELECT * EXCLUDE spec FROM rejections ORDER BY batch, path",

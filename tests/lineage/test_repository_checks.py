@@ -11,6 +11,7 @@ import pytest
 from repository_world import FATES, add, world
 from support import lake_of, make_repository, python_source, run_flow, settings_of, views
 
+from seed_platform.corpora.policy import RepositoryLevelPolicy
 from seed_platform.lake.lake import Commit, Lake
 from seed_platform.lake.schemas import FILES, REPOSITORY_LEVEL, Table, verdicts
 from seed_platform.lineage import checks, repository_checks
@@ -18,11 +19,20 @@ from seed_platform.lineage.checks import Outcome
 from seed_platform.lineage.funnel import Funnel, repository_funnel
 from seed_platform.lineage.plots import funnel_figure
 from seed_platform.policy import Policy, RepositoryDuplicatesPolicy
+from seed_platform.steps.flow import (
+    READ,
+    REPOSITORY_DUPLICATES,
+    REPOSITORY_EXACT_DUPLICATES,
+    REPOSITORY_NEAR_DUPLICATES,
+    RULES,
+)
 
 BATCHES = ("first", "second")
 POLICY = RepositoryDuplicatesPolicy()
 EXACT, NEAR = verdicts("repositories", "exact_duplicates"), verdicts("repositories", "near_duplicates")
 COPIES = verdicts("files", "repository_duplicates")
+QUALITY = verdicts("repositories", "quality")
+_UP_TO_COPIES = (READ, RULES, REPOSITORY_EXACT_DUPLICATES, REPOSITORY_NEAR_DUPLICATES, REPOSITORY_DUPLICATES)
 
 
 @pytest.fixture(scope="module")
@@ -148,21 +158,29 @@ def test_a_dropped_file_whose_copy_is_in_another_language_is_found(lake: Lake):
     assert 0 < outcome.numbers["without_a_kept_copy"] < outcome.numbers["dropped"]
 
 
-@pytest.fixture
-def twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+@pytest.fixture(scope="module")
+def read_late(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in two batches: the one named "zeta" came first, but could read it only after "alpha" had."""
-    root, x, gone = str(tmp_path / "lake"), tmp_path / "x", tmp_path / "gone"
+    folder = tmp_path_factory.mktemp("twice")
+    root, x, gone = str(folder / "lake"), folder / "x", folder / "gone"
     make_repository(x, {f"m{number}.py": python_source(number, 20) for number in range(6)})
-    make_repository(tmp_path / "y", {f"m{number}.py": python_source(number, 20) for number in range(1, 7)})
-    add(root, [x, tmp_path / "y"], "zeta")
+    make_repository(folder / "y", {f"m{number}.py": python_source(number, 20) for number in range(1, 7)})
+    add(root, [x, folder / "y"], "zeta")
     x.rename(gone)
-    run_flow(root, [], workers=1)
+    run_flow(root, [], workers=1, steps=_UP_TO_COPIES)
     gone.rename(x)
     add(root, [x], "alpha")
-    run_flow(root, [], workers=1)
-    monkeypatch.setenv("SEED_MAX_CONTENT_BYTES", str(15 << 20))  # how sources are read has changed: zeta is read again
-    run_flow(root, [], workers=1)
-    return lake_of(settings_of(root))
+    run_flow(root, [], workers=1, steps=_UP_TO_COPIES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEED_MAX_CONTENT_BYTES", str(15 << 20))  # how sources are read has changed: zeta is read again
+        run_flow(root, [], workers=1, steps=_UP_TO_COPIES)
+    return folder / "lake"
+
+
+@pytest.fixture
+def twice(read_late: Path, tmp_path: Path) -> Lake:
+    """A copy of that lake, to be broken."""
+    return lake_of(settings_of(str(shutil.copytree(read_late, tmp_path / "lake"))))
 
 
 def test_a_repository_that_is_in_two_batches_is_looked_for_where_it_is_kept(twice: Lake):
@@ -188,6 +206,15 @@ def test_a_corpus_that_lost_or_made_up_a_repository_is_found(lake: Lake):
     assert (outcome.numbers["missing"], outcome.numbers["extra"]) == (4, 3)
 
 
+def test_a_repository_that_quality_drops_is_not_expected_in_the_corpus_and_is_found_if_it_is_there(lake: Lake):
+    policy = Policy(repository_level=RepositoryLevelPolicy(min_files=5))
+    run_flow(lake.root, [], policy=policy)  # more files than `app` has of its own: most of it is vendored
+    assert _accounted(lake) == Outcome(passed=True, numbers={"expected": 3, "held": 3, "missing": 0, "extra": 0})
+    assert _funnel(lake.root).documents.dropped["quality"] == {"too_few_files": 1, "no_kept_files": 2}
+    _break(lake, QUALITY, "first", lambda rows: rows.with_columns(keep=pl.lit(value=False)))
+    assert _accounted(lake).numbers == {"expected": 0, "held": 3, "missing": 0, "extra": 3}
+
+
 def _funnel(root: Path | str, batches: list[str] | None = None) -> Funnel:
     with views(str(root)) as connection:
         return repository_funnel(connection, Policy().file_level, batches)
@@ -202,14 +229,16 @@ def test_the_funnel_counts_each_repository_once_and_keeps_what_the_corpus_holds(
         "dropped": {
             "exact_duplicates": {"exact_duplicate": 2},
             "near_duplicates": {"near_duplicate": 4},
-            "rules": {"no_kept_files": 2},
+            "quality": {"no_kept_files": 2},
         },
     }
     assert counted.bytes.seen == counted.bytes.kept + sum(
         number for reasons in counted.bytes.dropped.values() for number in reasons.values()
     )
     with views(str(done)) as connection:
-        held = connection.execute("SELECT count(*), sum(bytes) FROM repository_level").fetchone()
+        held = connection.execute(
+            "SELECT count(*), sum(bytes) FROM repositories SEMI JOIN repository_level USING (batch, ordinal)"
+        ).fetchone()
     assert held == (counted.documents.kept, counted.bytes.kept)
     assert funnel_figure(counted).startswith(b"\x89PNG")
 

@@ -109,7 +109,7 @@ def test_a_run_names_each_source_that_it_could_not_read_and_how_to_retry(lake_ro
     (changed / "a.py").write_text("x = 1\n")
     _add(lake_root, changed, PACKAGE)
     (changed / "a.py").write_text("x = 2\n")
-    command = [sys.executable, "-m", "seed_platform", "run", "--lake", lake_root]
+    command = [sys.executable, "-m", "seed_platform", "run", "--select", "github/files", "--lake", lake_root]
     environment = os.environ | {"PIP_INDEX_URL": DOWN}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

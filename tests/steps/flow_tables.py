@@ -19,9 +19,11 @@ from seed_platform.indexes.postings import reference
 from seed_platform.indexes.runs import read_run
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import (
+    COMMIT_INDEX,
     CRAWL_FILES,
     FILE_LEVEL,
     FILES,
+    NEAR_DUPLICATE_INDEX,
     PAGES,
     REJECTIONS,
     REPOSITORIES,
@@ -32,7 +34,7 @@ from seed_platform.lake.schemas import (
 from seed_platform.policy import Policy
 from seed_platform.steps.base import Context
 from seed_platform.steps.freshness import Flow
-from seed_platform.steps.lines import line_of
+from seed_platform.steps.lines import REPOSITORY_LINE, line_of
 from seed_platform.steps.page_flow import VERDICT_TABLES
 
 VERDICTS = {each.filter_name: each.table for each in VERDICT_TABLES if each.kind == "file"}
@@ -54,6 +56,10 @@ TABLES: dict[str, Table] = {
         REPOSITORY_LEVEL,
     )
 }
+"""What the steps of files and of copies of repositories publish, but for the index."""
+LINE_TABLES: dict[str, Table] = {table.name: table for step in REPOSITORY_LINE.steps for table in step.tables}
+"""What the whole line of repositories publishes, its indexes too."""
+_INDEXES = {NEAR_DUPLICATE_INDEX.name, COMMIT_INDEX.name}
 _PAGE_TABLES = (PAGES, CRAWL_FILES, REJECTIONS, *PAGE_VERDICTS.values(), WEB)
 _DEFAULTS = Policy()
 
@@ -63,7 +69,7 @@ def rows_of(lake: Lake, table: Table) -> pl.DataFrame:
     delta = lake.open(table)
     assert delta is not None, f"{table.name} was never written"
     rows = pl.DataFrame(delta.to_pyarrow_table()).drop("run_id", strict=False)
-    return rows.sort("batch", "ordinal", maintain_order=True)
+    return rows.sort("batch", *(["ordinal"] if "ordinal" in rows.columns else []), maintain_order=True)
 
 
 def contents_of(lake_root: str, kind: str = OF_REPOSITORIES) -> dict[str, list[dict[str, Any]]]:
@@ -72,6 +78,12 @@ def contents_of(lake_root: str, kind: str = OF_REPOSITORIES) -> dict[str, list[d
     published = _PAGE_TABLES if kind == CRAWL else TABLES.values()
     tables = {table.name: rows_of(lake, table).to_dicts() for table in published}
     return {**tables, "near-duplicate index": postings_of(lake, kind)}
+
+
+def line_rows_of(lake_root: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that the whole line of repositories publishes; not the indexes, which number batches."""
+    lake = lake_of(settings_of(lake_root))
+    return {name: rows_of(lake, table).to_dicts() for name, table in LINE_TABLES.items() if name not in _INDEXES}
 
 
 def postings_of(lake: Lake, kind: str = OF_REPOSITORIES) -> list[dict[str, Any]]:

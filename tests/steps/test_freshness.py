@@ -9,27 +9,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from flow_tables import REPOSITORY_VERDICTS, TABLES, contents_of, outcomes_of, work_on
+from flow_tables import LINE_TABLES, REPOSITORY_VERDICTS, contents_of, outcomes_of, work_on
 from support import lake_of, make_repository, python_source, run_flow, settings_of
 
 from seed_platform.batches import Batch, add_batch, pin_sources
+from seed_platform.commits.policy import CommitGatePolicy
+from seed_platform.corpora.policy import RepositoryLevelPolicy
 from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.policy import Policy, RepositoryDuplicatesPolicy, RulesPolicy, SyntaxPolicy
 from seed_platform.settings import Settings
 from seed_platform.steps.base import Context, Report
+from seed_platform.steps.commit_flow import COMMIT_STEPS
 from seed_platform.steps.flow import (
     EXACT_DUPLICATES,
     FILE_LEVEL_CORPUS,
     NEAR_DUPLICATES,
     READ,
     REPOSITORY_EXACT_DUPLICATES,
+    REPOSITORY_LEVEL_CORPUS,
     REPOSITORY_NEAR_DUPLICATES,
+    REPOSITORY_QUALITY,
     RULES,
+    SEQUENCES,
     STEPS,
     SYNTAX,
 )
 from seed_platform.steps.freshness import Flow, bring_up_to_date, load_records
+from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.read import limits_of
 
 
@@ -49,7 +56,7 @@ def _outstanding(root: str, policy: Policy) -> list[tuple[str, str]]:
 
 
 def _versions(lake: Lake) -> dict[str, int]:
-    found = {name: lake.open(table) for name, table in TABLES.items()}
+    found = {name: lake.open(table) for name, table in LINE_TABLES.items()}
     return {name: delta.version() for name, delta in found.items() if delta is not None}
 
 
@@ -58,28 +65,31 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sources of two batches and a lake where both are done; tests that write take a copy."""
     folder = tmp_path_factory.mktemp("done")
     for seed, name in enumerate(("first", "second")):
-        run_flow(str(folder / "lake"), [_project(folder, name, seed)], name=name, workers=1)
+        spec = _project(folder, name, seed)
+        run_flow(str(folder / "lake"), [spec], name=name, workers=1, steps=REPOSITORY_LINE.steps)
     return folder
 
 
 def test_running_twice_computes_nothing_the_second_time(done: Path):
     root = str(done / "lake")
     before = _versions(lake_of(settings_of(root)))
-    assert run_flow(root, []) == []
+    assert run_flow(root, [], steps=REPOSITORY_LINE.steps) == []
     context, flow, batches = work_on(root)
-    answers = [bring_up_to_date(context, flow, step, batch) for batch in batches for step in STEPS]
+    answers = [bring_up_to_date(context, flow, step, batch) for batch in batches for step in REPOSITORY_LINE.steps]
     assert not any(answer.computed for answer in answers)
     assert _versions(context.lake) == before
 
 
 def test_adding_the_same_sources_again_leaves_nothing_outstanding(done: Path):
-    assert run_flow(str(done / "lake"), [str(done / "second")], workers=1) == []
+    assert run_flow(str(done / "lake"), [str(done / "second")], workers=1, steps=REPOSITORY_LINE.steps) == []
 
 
 def test_a_syntax_threshold_makes_only_syntax_and_what_reads_it_outstanding(done: Path):
     policy = Policy(syntax=SyntaxPolicy(max_error_ratio=0.5))
+    files = (SYNTAX, NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
+    repositories = (REPOSITORY_QUALITY, REPOSITORY_LEVEL_CORPUS, SEQUENCES)
     assert _outstanding(str(done / "lake"), policy) == [
-        (batch, step.name) for batch in ("first", "second") for step in (SYNTAX, NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
+        (batch, step.name) for batch in ("first", "second") for step in (*files, *repositories)
     ]
 
 
@@ -87,6 +97,18 @@ def test_a_rules_threshold_leaves_reading_and_the_trees_of_repositories_alone(do
     policy = Policy(rules=RulesPolicy(max_bytes=999_999))
     names = {name for _, name in _outstanding(str(done / "lake"), policy)}
     assert names == {step.name for step in STEPS} - {READ.name, REPOSITORY_EXACT_DUPLICATES.name}
+
+
+def test_a_threshold_of_quality_makes_only_repositories_and_their_sequences_outstanding(done: Path):
+    policy = Policy(repository_level=RepositoryLevelPolicy(min_quality=0.9))
+    assert {name for _, name in _outstanding(str(done / "lake"), policy)} == {
+        step.name for step in (REPOSITORY_QUALITY, REPOSITORY_LEVEL_CORPUS, SEQUENCES)
+    }
+
+
+def test_a_threshold_of_the_gate_makes_all_commits_outstanding_and_nothing_else(done: Path):
+    policy = Policy(commit_gate=CommitGatePolicy(stars=9))
+    assert {name for _, name in _outstanding(str(done / "lake"), policy)} == {step.name for step in COMMIT_STEPS}
 
 
 def test_a_threshold_of_repositories_leaves_reading_and_rules_alone(done: Path):
@@ -105,7 +127,7 @@ def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(
 def test_a_later_batch_does_not_make_an_earlier_one_outstanding(done: Path, tmp_path: Path):
     root = str(shutil.copytree(done / "lake", tmp_path / "lake"))
     _register(root, _project(tmp_path, "third", 2), "third")
-    assert _outstanding(root, Policy()) == [("third", step.name) for step in STEPS]
+    assert _outstanding(root, Policy()) == [("third", step.name) for step in REPOSITORY_LINE.steps]
 
 
 def test_a_step_refuses_to_run_while_its_input_is_outstanding(tmp_path: Path):

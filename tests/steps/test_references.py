@@ -20,8 +20,9 @@ from seed_platform.lineage.checks import content_is_unique
 from seed_platform.lineage.funnel import funnel, repository_funnel
 from seed_platform.lineage.why import Story, why
 from seed_platform.policy import Policy
-from seed_platform.steps.flow import FILE_LEVEL_CORPUS, NEAR_DUPLICATES, STEPS
+from seed_platform.steps.flow import FILE_LEVEL_CORPUS, NEAR_DUPLICATES
 from seed_platform.steps.freshness import bring_up_to_date, load_records
+from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.references import read_references
 from seed_platform.steps.remove import remove_batch
@@ -50,7 +51,7 @@ def _read(root: str) -> None:
 def _remove(root: str, name: str) -> None:
     context, _, _ = work_on(root)
     batch = next(each for each in list_batches(context.lake, kind=None) if each.key == name)
-    remove_batch(context, STEPS, batch)
+    remove_batch(context, REPOSITORY_LINE.steps, batch)
 
 
 def _outstanding(root: str) -> list[tuple[str, str]]:
@@ -75,7 +76,7 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("without")
     for name, files in (("first", _FIRST), ("second", _SECOND)):
         make_repository(folder / name, files)
-        run_flow(str(folder / "lake"), [str(folder / name)], name=name, workers=1)
+        run_flow(str(folder / "lake"), [str(folder / name)], name=name, workers=1, steps=REPOSITORY_LINE.steps)
     return folder
 
 

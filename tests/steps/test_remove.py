@@ -13,23 +13,29 @@ import dagster as dg
 import polars as pl
 import pytest
 from calls import Seed, is_one_line
-from flow_tables import TABLES, contents_of, outcomes_of, work_on
+from flow_tables import LINE_TABLES, contents_of, line_rows_of, outcomes_of, work_on
 from support import edited, lake_of, make_repository, python_source, run_flow, settings_of
 
 from seed_platform.automation.launch import follow_register
 from seed_platform.automation.partitions import repository_batches
 from seed_platform.batches import Added, add_batch, list_batches, pin_sources, remove_from_register
+from seed_platform.commits.policy import CommitGatePolicy
 from seed_platform.indexes.near_duplicates import folder_of
 from seed_platform.lake.lake import Lake
-from seed_platform.lake.schemas import BATCHES, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX, Table
+from seed_platform.lake.schemas import BATCHES, COMMIT_INDEX, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX, Table
+from seed_platform.policy import Policy
 from seed_platform.settings import Settings
 from seed_platform.steps import remove
-from seed_platform.steps.flow import READ, RULES, STEPS
+from seed_platform.steps.commit_flow import GATE
+from seed_platform.steps.flow import READ, RULES
 from seed_platform.steps.freshness import load_records
+from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.remove import remove_batch
 
-_FOLDER = folder_of(NEAR_DUPLICATE_INDEX)
+_INDEXES = (NEAR_DUPLICATE_INDEX, COMMIT_INDEX)
+_POLICY = Policy(commit_gate=CommitGatePolicy(commits=0, active_days=0))
+_STEPS = REPOSITORY_LINE.steps
 _TEXT, _LIBRARY = python_source(1, 60), {f"lib/m{number}.py": python_source(20 + number, 20) for number in range(8)}
 _FILES: dict[str, dict[str, str | bytes]] = {
     "first": {"a.py": _TEXT, **_LIBRARY, "own.py": python_source(2, 40)},
@@ -39,19 +45,27 @@ _FILES: dict[str, dict[str, str | bytes]] = {
 
 
 def _remove(root: str, name: str) -> None:
-    context, _, _ = work_on(root)
-    remove_batch(context, STEPS, next(each for each in list_batches(context.lake) if each.key == name))
+    context, _, _ = work_on(root, _POLICY)
+    remove_batch(context, _STEPS, next(each for each in list_batches(context.lake) if each.key == name))
 
 
 def _outstanding(root: str) -> set[tuple[str, str]]:
-    context, flow, _ = work_on(root)
+    context, flow, _ = work_on(root, _POLICY)
     return {(batch.key, step.name) for batch, step in flow.outstanding(load_records(context.lake))}
 
 
 def _tables(root: str, without: str = "") -> dict[str, list[dict[str, Any]]]:
-    """All rows but those of one batch; not the index, which numbers batches by arrival."""
-    found = {name: rows for name, rows in contents_of(root).items() if name in TABLES}
-    return {name: [row for row in rows if row["batch"] != without] for name, rows in found.items()}
+    """All rows but those of one batch; not the indexes, which number batches by arrival."""
+    return {name: [row for row in rows if row["batch"] != without] for name, rows in line_rows_of(root).items()}
+
+
+def _run(root: str, *specs: Path, name: str | None = None) -> None:
+    run_flow(root, [str(spec) for spec in specs], policy=_POLICY, name=name, workers=1, steps=_STEPS)
+
+
+def _everything(root: str) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
+    """All rows, and those of files with the index."""
+    return _tables(root), contents_of(root)
 
 
 def _batches_of(lake: Lake, table: Table) -> set[str]:
@@ -70,7 +84,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("done")
     for name, files in _FILES.items():
         make_repository(folder / name, files)
-        run_flow(str(folder / "lake"), [str(folder / name)], name=name, workers=1)
+        _run(str(folder / "lake"), folder / name, name=name)
     return folder
 
 
@@ -84,22 +98,23 @@ def test_once_run_again_the_others_are_as_if_the_batch_had_never_arrived(done: P
     assert before["second/a_copy.py"] == "exact_duplicates: exact_duplicate"
     assert before["second/a_near.py"] == "near_duplicates: near_duplicate"
     _remove(root, "first")
-    run_flow(root, [], workers=1)
+    _run(root)
     after = outcomes_of(root)
     assert set(after) == {name for name in before if not name.startswith("first/")}
     assert (after["second/a_copy.py"], after["second/a_near.py"]) == ("kept", "kept")
     assert after["third/near.py"] == "near_duplicates: near_duplicate"
     never = str(tmp_path / "never")
     for name in ("second", "third"):
-        run_flow(never, [str(done / name)], name=name, workers=1)
+        _run(never, done / name, name=name)
     assert _tables(root) == _tables(never)
 
 
 def test_only_later_batches_that_were_compared_with_it_are_outstanding(root: str):
     _remove(root, "second")
     left = _outstanding(root)
+    alone = {step.name for step in (READ, RULES, GATE)}
     assert {batch for batch, _ in left} == {"third"}
-    assert {step for _, step in left} == {step.name for step in STEPS} - {READ.name, RULES.name}
+    assert {step for _, step in left} == {step.name for step in _STEPS} - alone
 
 
 def test_removing_the_last_batch_leaves_the_others_as_they_were(root: str):
@@ -111,17 +126,17 @@ def test_removing_the_last_batch_leaves_the_others_as_they_were(root: str):
 
 def test_nothing_of_a_removed_batch_is_left(root: str):
     lake = lake_of(settings_of(root))
-    assert all("first" in _batches_of(lake, table) for table in (BATCHES, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX))
-    assert lake.storage.list(f"{_FOLDER}/first")
+    assert all("first" in _batches_of(lake, table) for table in (BATCHES, MATERIALIZATIONS, *_INDEXES))
+    assert all(lake.storage.list(f"{folder_of(index)}/first") for index in _INDEXES)
     (lake.storage.scratch("syntax-1-0-first") / "0.journal").touch()
     _remove(root, "first")
-    for table in (*TABLES.values(), BATCHES, MATERIALIZATIONS, NEAR_DUPLICATE_INDEX):
+    for table in (*LINE_TABLES.values(), BATCHES, MATERIALIZATIONS):
         assert "first" not in _batches_of(lake, table)
-    assert not (Path(root) / _FOLDER / "first").exists()
+    assert not any((Path(root) / folder_of(index) / "first").exists() for index in _INDEXES)
     assert not [path for path in (Path(root) / "_scratch").iterdir() if path.name.endswith("-first")]
 
 
-@pytest.mark.parametrize("after", [0, 11, 24])
+@pytest.mark.parametrize("after", [0, len(_STEPS) + 1, 99])
 def test_a_killed_removal_is_undone_by_a_run_or_done_by_another_removal(
     done: Path, root: str, monkeypatch: pytest.MonkeyPatch, after: int
 ):
@@ -146,18 +161,18 @@ def test_a_killed_removal_is_undone_by_a_run_or_done_by_another_removal(
     again = str(shutil.copytree(root, Path(root).with_name("again")))
     _remove(again, "first")
     assert [batch.key for batch in list_batches(Lake(again))] == ["second", "third"]
-    assert all("first" not in _batches_of(Lake(again), table) for table in (*TABLES.values(), MATERIALIZATIONS))
-    run_flow(root, [], workers=1)
-    assert contents_of(root) == contents_of(str(done / "lake"))
+    assert all("first" not in _batches_of(Lake(again), table) for table in (*LINE_TABLES.values(), MATERIALIZATIONS))
+    _run(root)
+    assert _everything(root) == _everything(str(done / "lake"))
 
 
 def test_a_batch_that_arrives_after_the_last_was_removed_may_have_its_number_and_its_name(root: str, done: Path):
-    before = contents_of(root)
+    before = _everything(root)
     _remove(root, "third")
     added = _add(root, done / "third", name="third")
     assert (added.new, added.batch.arrival) == (True, 3)
-    run_flow(root, [], workers=1)
-    assert contents_of(root) == before
+    _run(root)
+    assert _everything(root) == before
 
 
 def test_numbers_of_batches_between_are_not_given_again(root: str, done: Path):
@@ -223,9 +238,9 @@ def test_the_command_removes_a_batch_and_its_partition(seed: Seed, tmp_path: Pat
 
 @pytest.mark.parametrize("lock", ["launch", "work"])
 def test_a_removal_waits_for_no_run_and_disturbs_none(seed: Seed, root: str, lock: str):
-    before = contents_of(root)
+    before = _everything(root)
     with (lake_of(settings_of(root)).storage.scratch("locks") / lock).open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert is_one_line(seed("batch", "remove", "first", "--yes", "--lake", root), 1, "another run is working on")
-    assert contents_of(root) == before
+    assert _everything(root) == before
     assert _outstanding(root) == set()
