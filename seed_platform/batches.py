@@ -70,6 +70,14 @@ class Batch:
     sources: tuple[BatchSource, ...]
     created_at: datetime
 
+    def arrangement(self) -> str:
+        """Hash of what documents get from the batch beside its sources: their places, and what is said of them.
+
+        The fingerprint leaves that out, so that the same sources in another order are the same batch.
+        """
+        told = [[source.identity(), source.metadata, source.rejected] for source in self.sources]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:

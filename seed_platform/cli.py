@@ -21,6 +21,7 @@ from rich.markup import escape
 from seed_platform import __version__, console
 from seed_platform.batches import list_batches, unread_sources
 from seed_platform.cli_batches import batch
+from seed_platform.cli_judge import judge
 from seed_platform.cli_look import export_command, funnel_command, show_command, sql, why_command
 from seed_platform.cli_options import existing_lake, lake_of, lake_option, outstanding
 from seed_platform.cli_references import reference
@@ -30,10 +31,12 @@ from seed_platform.lake.lake import Lake
 from seed_platform.policy import load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
-from seed_platform.steps.flow import READ
-from seed_platform.steps.long_context import WHOLE_LAKE, is_outstanding
+from seed_platform.steps.flow import QUALITY_SCORES, READ
+from seed_platform.steps.lines import WHOLE_CORPORA
 from seed_platform.steps.models import models
 from seed_platform.steps.page_flow import CODE_RELEVANCE, PAGE_STEPS, READ_PAGES
+from seed_platform.steps.quality_model import MODEL as QUALITY_MODEL
+from seed_platform.steps.whole import WHOLE_LAKE
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -56,6 +59,7 @@ def cli() -> None:
 
 cli.add_command(batch)
 cli.add_command(train)
+cli.add_command(judge)
 cli.add_command(reference)
 for command in (funnel_command, why_command, show_command, export_command, sql):
     cli.add_command(command)
@@ -75,7 +79,9 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
       seed run --select verdicts/files/syntax
     """
     lake = existing_lake(settings)
-    if select is None and not outstanding(settings) and not is_outstanding(lake, load_policy(settings.policy)):
+    policy = load_policy(settings.policy)
+    stale = any(corpus.is_outstanding(lake, policy) for corpus in WHOLE_CORPORA)
+    if select is None and not stale and not outstanding(settings):
         console.out.print("everything is up to date")
         return
     # Dagster takes a second to import, which is not spent to find that there is nothing to do.
@@ -90,6 +96,9 @@ def run(batch_name: str | None, select: str | None, settings: Settings) -> None:
     steps = {step for _, step in launched.computed}
     following = "seed funnel web" if steps <= {step.name for step in PAGE_STEPS} else "seed funnel"
     console.out.print(f"done: {len(launched.computed)} results for {len(batches)} batches; next: {following}")
+    if QUALITY_SCORES.name in steps and (why_none := models(lake)[QUALITY_MODEL].report.get("why_none")):
+        told = f"no file is scored: {why_none}; seed train file-quality fetches what it needs"
+        console.err.print(f"[yellow]note[/] {escape(told)}", soft_wrap=True)
     if CODE_RELEVANCE.name in steps and (why_none := models(lake)[CODE_RELEVANCE.models[0]].report.get("why_none")):
         told = f"no model judges relevance, so every page passes it: {why_none}"
         console.err.print(f"[yellow]note[/] {escape(told)}", soft_wrap=True)

@@ -22,6 +22,7 @@ from seed_platform.corpora.base import Corpus
 from seed_platform.corpora.commits import COMMIT_CORPUS
 from seed_platform.corpora.export import FORMATS, export
 from seed_platform.corpora.file_level import FILE_LEVEL_CORPUS
+from seed_platform.corpora.high_quality import HIGH_QUALITY_CORPUS
 from seed_platform.corpora.long_context import LONG_CONTEXT_CORPUS
 from seed_platform.corpora.repository_level import REPOSITORY_LEVEL_CORPUS
 from seed_platform.corpora.web import WEB_CORPUS
@@ -36,8 +37,7 @@ from seed_platform.lineage.why import why
 from seed_platform.policy import Policy, load_policy
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
-from seed_platform.steps.lines import LINES
-from seed_platform.steps.long_context import is_outstanding
+from seed_platform.steps.lines import LINES, WHOLE_CORPORA
 from seed_platform.steps.page_flow import VERDICT_TABLES
 
 _Count = Callable[[duckdb.DuckDBPyConnection, Policy, list[str] | None], Funnel]
@@ -53,6 +53,7 @@ _EXPORTS: dict[str, tuple[Corpus, tuple[str, ...]]] = {
     "repository_level": (REPOSITORY_LEVEL_CORPUS, (REPOSITORIES,)),
     "commits": (COMMIT_CORPUS, (REPOSITORIES,)),
     "web": (WEB_CORPUS, (CRAWL,)),
+    "high_quality": (HIGH_QUALITY_CORPUS, (REPOSITORIES,)),
     "long_context": (LONG_CONTEXT_CORPUS, (REPOSITORIES, CRAWL)),
 }
 """Every corpus, and the kinds of batches that it is made of."""
@@ -173,8 +174,8 @@ def export_command(
     pending = [f"{step.name} of {each.key}" for each, step in outstanding(settings) if step in made_by]
     if pending:
         raise WorkError(f"{len(pending)} results are outstanding ({pending[0]}, …): seed run first")
-    if what is LONG_CONTEXT_CORPUS and is_outstanding(lake, policy):
-        raise WorkError("the long-context corpus is older than what it is made of: seed run first")
+    if any(each.table is what.chosen and each.is_outstanding(lake, policy) for each in WHOLE_CORPORA):
+        raise WorkError(f"the corpus {corpus} is older than what it is made of: seed run first")
     with console.Bars() as bars, listen(bars):
         manifest = export(lake, batches, policy, destination, corpus=what, file_format=file_format, overwrite=overwrite)
     if as_json:
@@ -202,8 +203,8 @@ def sql(query: str, limit: int, as_json: bool, settings: Settings) -> None:
     """Ask the lake in SQL (DuckDB), read-only.
 
     Views: batches, repositories, files, dependencies, commit_walks, commits, crawl_files, pages, rejections, verdicts,
-    models, materializations, and the corpora file_level, repository_level, repository_sequences, commit_samples, web
-    and long_context.
+    models, materializations, and the corpora file_level, repository_level, repository_sequences, commit_samples, web,
+    high_quality and long_context.
 
     \b
     Examples:

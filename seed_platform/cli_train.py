@@ -14,7 +14,7 @@ from seed_platform.batches import CRAWL, list_batches
 from seed_platform.cli_options import context_of, json_option, lake_of, lake_option, outstanding
 from seed_platform.errors import UsageError
 from seed_platform.lake.locks import only_run
-from seed_platform.lineage.plots import precision_recall_figure, save
+from seed_platform.lineage.plots import calibration_figure, precision_recall_figure, save
 from seed_platform.progress import listen
 from seed_platform.settings import Settings
 
@@ -73,3 +73,70 @@ def code_relevance(labels: Path | None, plot: Path | None, as_json: bool, settin
     left = len(outstanding(settings))
     if left:
         console.out.print(f"{left} results are outstanding; next: seed run")
+
+
+@train.command("file-quality")
+@click.option(
+    "--labels",
+    metavar="WHICH",
+    default="shipped",
+    show_default=True,
+    help="shipped: the project's own; judged: those of the judge in SEED_JUDGE_URL; or a JSON Lines file.",
+)
+@click.option("--fetch/--no-fetch", default=True, show_default=True, help="Fetch labelled packages the lake lacks.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also save the calibration as PNG.")
+@json_option
+@lake_option
+def file_quality(labels: str, fetch: bool, plot: Path | None, as_json: bool, settings: Settings) -> None:
+    """Distil the scorer of files from a judge's labels, measure it on held-out ones, and put it in use.
+
+    What learns is the policy's `quality_scorer.backend`. Scores are outstanding afterwards: `seed run` makes them anew.
+
+    \b
+    Examples:
+      seed train file-quality
+      seed train file-quality --labels judged --plot calibration.png
+    """
+    from seed_platform.judging.labels import read_labels, shipped  # noqa: PLC0415 - only here
+    from seed_platform.steps.judge_sample import judged_labels  # noqa: PLC0415 - loads an HTTP client
+    from seed_platform.steps.quality_model import train_quality  # noqa: PLC0415 - loads fastText
+
+    context = context_of(settings)
+    if labels == "shipped":
+        known = shipped()
+    elif labels == "judged":
+        known = judged_labels(context.lake, settings, context.policy.judge_sample)
+    else:
+        known = read_labels(Path(labels))
+    with only_run(context.lake.storage, "launch"), console.Bars() as bars, listen(bars):
+        model = train_quality(context, known, labels, fetch=fetch)
+    report = model.report
+    if as_json:
+        console.print_json({"id": model.id, **report})
+        return
+    if model.path is None:
+        console.out.print(f"no scorer: {report['why_none']}. Until then every file passes, noted as not_scored.")
+        return
+    measured = (
+        f"on {report['held_out']:,} held-out files MAE {_told(report['mae'])} (the mean alone "
+        f"{_told(report['baselines']['mean']['mae'])}), class-averaged {_told(report['class_averaged_mae'])}, "
+        f"rank correlation {_told(report['rank_correlation'])}"
+    )
+    console.out.print(
+        f"scorer {model.id[:12]} ({report['backend']}) of labels {report['judge']}: "
+        f"{measured if report['held_out'] else 'no label is held out, so nothing is measured'}; trained on "
+        f"{report['trained_on']:,}"
+    )
+    if plot is not None and not report["held_out"]:
+        console.err.print("[yellow]note[/] no picture: nothing is measured")
+    elif plot is not None:
+        save(calibration_figure(report), plot)
+        console.err.print(f"picture saved to {plot}")
+    left = len(outstanding(settings))
+    if left:
+        console.out.print(f"{left} results are outstanding; next: seed run")
+
+
+def _told(measure: float | None) -> str:
+    """A measure for people; it may be undefined, as a correlation with ratings that are all the same is."""
+    return "undefined" if measure is None else f"{measure:.3f}"

@@ -216,7 +216,11 @@ def _show_file(story: Story) -> None:
         facts["from"] = f"{story.repository['origin']} at {document['revision'][:20]} ({story.repository['source']})"
         if story.repository["kept_repository"]:
             facts["copy"] = f"its repository is dropped as {_copy_of(story.repository)}"
-    _show_facts(facts, ("doc_id", "from", "copy", "batch", "language", "size", "encoding", "sha256"))
+    for number, each in enumerate(document["judged"]):
+        score = "no rating" if each["score"] is None else f"{each['score']:g}"
+        facts[f"judged {number + 1}"] = f"{score} by {each['judge']} ({each['rubric']}): {each['explanation']}"
+    told = [name for name in facts if name.startswith("judged ")]
+    _show_facts(facts, ("doc_id", "from", "copy", "batch", "language", "size", "encoding", "sha256", *told))
 
 
 def _show_page(document: dict[str, Any]) -> None:

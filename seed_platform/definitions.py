@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from seed_platform.assets import commits, github, long_context, reports, web
+from seed_platform.assets import commits, github, high_quality, long_context, quality, reports, web
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
 from seed_platform.automation.schedules import crawl_refresh, crawl_refresh_job
 from seed_platform.automation.sensors import batch_arrivals, crawl_arrivals
@@ -17,7 +17,15 @@ from seed_platform.automation.sensors import batch_arrivals, crawl_arrivals
 def build_definitions(*, lake: LakeResource | None = None, engine: EngineResource | None = None) -> dg.Definitions:
     """The definitions, with the lake and the engine of the settings unless others are given."""
     return dg.Definitions(
-        assets=[*github.ASSETS, *commits.ASSETS, *web.ASSETS, long_context.long_context, *reports.OF_CORPORA.values()],
+        assets=[
+            *github.ASSETS,
+            quality.file_quality_model,
+            *commits.ASSETS,
+            *web.ASSETS,
+            high_quality.high_quality,
+            long_context.long_context,
+            *reports.OF_CORPORA.values(),
+        ],
         jobs=[crawl_refresh_job],
         schedules=[crawl_refresh],
         sensors=[

@@ -18,6 +18,7 @@ from rich.rule import Rule
 
 from seed_platform.console import err, out
 from seed_platform.demo_crawl import write_crawl
+from seed_platform.judging.labels import shipped
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.query import open_views
 from seed_platform.settings import Settings
@@ -49,6 +50,7 @@ _STORIES = (
     ("an exact duplicate", "v.reason = 'exact_duplicate'", "exact_duplicates"),
     ("a near duplicate", "v.reason = 'near_duplicate' AND v.score < 1", "near_duplicates"),
     ("a file with a syntax error", "v.reason = 'syntax_error'", "syntax"),
+    ("a file of low quality", "v.reason = 'low_quality'", "quality"),
 )
 
 
@@ -74,6 +76,8 @@ def demo(folder: Path, histories: Sequence[str] = ()) -> None:
         _chapter("2. Dagster materializes it")
         _seed(settings, "run")
         _seed(settings, "funnel")
+        _chapter("A judge's labels are distilled into a scorer, which scores every file from now on")
+        _seed(settings, "train", "file-quality", "--plot", str(folder / "calibration.png"))
         _chapter("3. A second batch arrives; it is compared with all that came before, which is not computed again")
         mirror = _mirror(settings, folder)
         _seed(settings, "batch", "add", "repositories", *SECOND, *mirror, "--name", "second")
@@ -94,7 +98,7 @@ def demo(folder: Path, histories: Sequence[str] = ()) -> None:
     _seed(settings, "sql", _LENGTHS)
     _chapter("The corpora, ready for a trainer")
     corpora = ("file_level", "repository_level", *(("commits",) if own else ()), *(("web",) if crawled else ()))
-    for corpus in (*corpora, "long_context"):
+    for corpus in (*corpora, "high_quality", "long_context"):
         _seed(settings, "export", corpus, str(folder / corpus), "--overwrite")
     look = f"seed ui --lake {settings.lake} --policy {settings.policy}"
     out.print(f"\nDone in {time.monotonic() - started:.0f} s. Look around: [bold]{look}[/]")
@@ -214,6 +218,13 @@ def _stories(settings: Settings) -> Sequence[tuple[str, str]]:
             err.print(f"[yellow]this run has no Python example of {title}[/]")
         else:
             found.append((title, row[0]))
+    labelled = [label.sha256 for label in shipped() if label.language == "Python"]
+    row = connection.execute(
+        "SELECT doc_id FROM file_level WHERE content_sha256 IN (SELECT unnest($labelled)) ORDER BY doc_id LIMIT 1",
+        {"labelled": labelled},
+    ).fetchone()
+    if row is not None:
+        found.append(("a file that a judge has rated", row[0]))
     row = connection.execute(
         "SELECT doc_id FROM verdicts WHERE kind = 'repository' AND NOT keep ORDER BY score DESC NULLS LAST LIMIT 1"
     ).fetchone()

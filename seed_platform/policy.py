@@ -19,6 +19,8 @@ from seed_platform.corpora.policy import LongContextPolicy, RepositoryLevelPolic
 from seed_platform.errors import UsageError
 from seed_platform.filters.languages import LANGUAGES
 from seed_platform.pages.policy import CodeRelevancePolicy, PageRulesPolicy, SiteQualityPolicy, WebPolicy
+from seed_platform.scoring.high_quality.policy import HighQualityPolicy
+from seed_platform.scoring.policy import FileQualityPolicy, JudgeSamplePolicy, QualityScorerPolicy
 from seed_platform.section import Section
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -141,7 +143,7 @@ class SyntaxPolicy(Section):
         return value
 
 
-FileFilterName = Literal["rules", "repository_duplicates", "exact_duplicates", "syntax", "near_duplicates"]
+FileFilterName = Literal["rules", "repository_duplicates", "exact_duplicates", "syntax", "near_duplicates", "quality"]
 """The filters over files. A name that is none of them would silently select nothing."""
 
 
@@ -154,6 +156,7 @@ class FileLevelPolicy(Section):
         "exact_duplicates",
         "syntax",
         "near_duplicates",
+        "quality",
     )
     """The filters, cheapest first. Each looks at what those before it keep, so a corpus can leave out the last ones."""
     bytes_per_token: float = Field(3.5, gt=0)
@@ -183,11 +186,15 @@ class Policy(Section):
     commit_rules: CommitRulesPolicy = CommitRulesPolicy()
     commit_near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
     commit_samples: CommitSamplePolicy = CommitSamplePolicy()
+    judge_sample: JudgeSamplePolicy = JudgeSamplePolicy()
+    quality_scorer: QualityScorerPolicy = QualityScorerPolicy()
+    file_quality: FileQualityPolicy = FileQualityPolicy()
     page_rules: PageRulesPolicy = PageRulesPolicy()
     page_near_duplicates: NearDuplicatesPolicy = NearDuplicatesPolicy()
     code_relevance: CodeRelevancePolicy = CodeRelevancePolicy()
     site_quality: SiteQualityPolicy = SiteQualityPolicy()
     web: WebPolicy = WebPolicy()
+    high_quality: HighQualityPolicy = HighQualityPolicy()
     long_context: LongContextPolicy = LongContextPolicy()
 
 

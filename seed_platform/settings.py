@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -68,6 +69,15 @@ class Settings(BaseSettings):
     crawl_inbox: str | None = Field(
         None, description="Folder or s3:// prefix whose complete segments become crawl batches by themselves."
     )
+    judge_url: str | None = Field(
+        None, description="Base URL of an OpenAI-compatible server, as `vllm serve` is, with its version: http://…/v1."
+    )
+    judge_model: str | None = Field(None, description="Name of the judge's model on that server.")
+    judge_key: SecretStr = Field(SecretStr(""), description="Key for that server.")
+    judge_mode: Literal["rating", "schema", "expected", "yes_no"] = Field(
+        "rating", description="How a rating is got: words, JSON, probabilities of digits, or of Yes and No."
+    )
+    judge_concurrency: int = Field(64, ge=1, description="Most requests in flight.")
     query_memory_bytes: int = Field(256 * MIB, ge=64 * MIB, description="Memory of one DuckDB query before it spills.")
 
     def digest_of(self, names: tuple[str, ...]) -> str:

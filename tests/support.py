@@ -26,6 +26,8 @@ from seed_platform.steps.freshness import Done, bring_up_to_date, load_records
 from seed_platform.steps.lines import CRAWL_LINE, REPOSITORY_LINE, Line
 from seed_platform.steps.models import models
 from seed_platform.steps.page_flow import VERDICT_TABLES
+from seed_platform.steps.quality_model import MODEL as QUALITY_MODEL
+from seed_platform.steps.quality_model import train_quality
 from seed_platform.steps.read import limits_of
 from seed_platform.steps.references import read_references
 
@@ -137,8 +139,15 @@ def run_flow(
     if specs:
         add_batch(lake, pin_sources(specs, limits_of(settings), metadata or {}), name=name)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
+    without_scorer(context)
     read_references(context, REPOSITORY_LINE.flow(lake, policy, settings))
     return _bring_up_to_date(context, REPOSITORY_LINE, set(steps))
+
+
+def without_scorer(context: Context) -> None:
+    """Where no scorer of files is in use, use one that scores nothing: every file passes as not_scored."""
+    if models(context.lake).get(QUALITY_MODEL) is None:
+        train_quality(context, [], "none", fetch=False)
 
 
 def run_crawl(

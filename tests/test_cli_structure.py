@@ -16,7 +16,7 @@ from calls import Outcome, Seed, is_one_line
 from support import git, make_repository, python_source, run_flow
 
 from seed_platform.documents import DOC_ID_LENGTH
-from seed_platform.steps.lines import REPOSITORY_LINE
+from seed_platform.steps.lines import REPOSITORY_LINE, WHOLE_CORPORA
 
 _POLICY = {
     "commit_gate": {"commits": 0, "active_days": 0},
@@ -97,7 +97,7 @@ def asked(seed: Seed, world: _World) -> Seed:
 
 
 def test_a_run_makes_every_corpus_once(asked: Seed, world: _World):
-    assert f"done: {len(REPOSITORY_LINE.steps) + 1} results for 1 batches" in world.ran
+    assert f"done: {len(REPOSITORY_LINE.steps) + len(WHOLE_CORPORA)} results for 1 batches" in world.ran
     assert "up to date" in asked("run").out
     assert asked("batch", "list", "--json").json[0]["outstanding"] == 0
 

@@ -15,6 +15,7 @@ from seed_platform.steps import (
     exact_duplicates,
     judge,
     near_duplicates,
+    quality_scores,
     repository_duplicates,
     repository_near_duplicates,
     repository_quality,
@@ -23,6 +24,7 @@ from seed_platform.steps.flow import (
     FILE_DEPENDENCIES,
     FILE_LEVEL_CORPUS,
     FILTERS,
+    QUALITY_SCORES,
     READ,
     REPOSITORY_EXACT_DUPLICATES,
     REPOSITORY_LEVEL_CORPUS,
@@ -40,6 +42,7 @@ REQUIRES = {
     "exact_duplicates": exact_duplicates.REQUIRES,
     "near_duplicates": near_duplicates.SOURCE_FILES.requires,
     "syntax": judge.SYNTAX.requires,
+    "quality": (quality_scores.SCORES.name,),
 }
 _KINDS = {
     "rules": "polars",
@@ -47,6 +50,7 @@ _KINDS = {
     "exact_duplicates": "duckdb",
     "near_duplicates": "numba",
     "syntax": "treesitter",
+    "quality": "polars",
 }
 
 
@@ -106,6 +110,12 @@ verdict_assets = [
     )
     for name, step in FILTERS.items()
 ]
+scores = step_asset(
+    QUALITY_SCORES,
+    group="verdicts",
+    kind="fasttext",
+    asked=conserved(quality_scores.SCORES.name, quality_scores.REQUIRES),
+)
 
 
 def _unique_where_asked(lake: Lake, settings: Settings, batches: list[str]) -> checks.Outcome:
@@ -149,6 +159,7 @@ ASSETS: list[dg.AssetsDefinition] = [
     read_repositories,
     *repository_verdict_assets,
     *verdict_assets,
+    scores,
     file_level,
     *structure_assets,
 ]

@@ -13,7 +13,7 @@ from seed_platform.lineage.checks import Outcome
 from seed_platform.lineage.plots import length_figure
 from seed_platform.steps.commit_flow import COMMIT_CORPUS
 from seed_platform.steps.flow import FILE_LEVEL_CORPUS, SEQUENCES
-from seed_platform.steps.long_context import VERSION, choose_long_context
+from seed_platform.steps.long_context import LONG_CONTEXT_CORPUS
 from seed_platform.steps.page_flow import WEB_CORPUS
 
 LONG_CONTEXT = dg.AssetKey(TABLE.name.split("/"))
@@ -26,7 +26,7 @@ _SOURCES = [key_of(step) for step in (FILE_LEVEL_CORPUS, WEB_CORPUS, SEQUENCES, 
     group_name="corpora",
     kinds={"duckdb", "deltalake"},
     owners=OWNERS,
-    code_version=VERSION,
+    code_version=LONG_CONTEXT_CORPUS.version,
     automation_condition=dg.AutomationCondition.eager(),
     check_specs=[dg.AssetCheckSpec("shares_are_kept", asset=LONG_CONTEXT, blocking=True)],
     description="Long files and pages, packed repositories and commit samples, in the shares of the policy.",
@@ -34,7 +34,7 @@ _SOURCES = [key_of(step) for step in (FILE_LEVEL_CORPUS, WEB_CORPUS, SEQUENCES, 
 def long_context(context: dg.AssetExecutionContext, lake: LakeResource, engine: EngineResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Choose the corpus and draw how long its documents are."""
     work = work_of(context, lake, engine)
-    report = choose_long_context(work)
+    report = LONG_CONTEXT_CORPUS.bring_up_to_date(work)
     connection = connect(work.lake, memory_bytes=work.settings.query_memory_bytes, threads=work.settings.workers)
     connection.register("long_context", scan(work.lake, TABLE))
     rows = connection.execute(
@@ -46,6 +46,8 @@ def long_context(context: dg.AssetExecutionContext, lake: LakeResource, engine: 
     figures = report.figures
     taken = {name.removeprefix("tokens_of_"): each for name, each in figures.items() if name.startswith("tokens_of_")}
     outcome = Outcome(all(each <= figures[f"quota_of_{source}"] for source, each in taken.items()), taken)
+    if not outcome.passed:
+        LONG_CONTEXT_CORPUS.withdraw(work)
     return dg.MaterializeResult(
         metadata={
             "lengths": dg.MetadataValue.md(f"![lengths](data:image/png;base64,{picture})"),

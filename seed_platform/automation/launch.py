@@ -15,26 +15,30 @@ from pathlib import Path
 
 import dagster as dg
 
-from seed_platform.assets import commits, github, long_context, reports, web
+from seed_platform.assets import commits, github, high_quality, long_context, quality, reports, web
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
 from seed_platform.assets.step_assets import COMMIT_WALKS, COMMITS, FILES, REPOSITORIES, key_of
 from seed_platform.automation.partitions import put_in_order
 from seed_platform.batches import REFERENCES, Batch, find_batch, list_batches
 from seed_platform.errors import UsageError, WorkError
 from seed_platform.lake.locks import only_run
-from seed_platform.lake.schemas import LONG_CONTEXT
+from seed_platform.lake.schemas import HIGH_QUALITY, LONG_CONTEXT
 from seed_platform.lake.storage import Storage
 from seed_platform.settings import Settings
+from seed_platform.steps import code_relevance, quality_model
 from seed_platform.steps.base import Context, Step
-from seed_platform.steps.code_relevance import MODEL as RELEVANCE_MODEL
 from seed_platform.steps.freshness import load_records
-from seed_platform.steps.lines import LINES, Line
-from seed_platform.steps.long_context import WHOLE_LAKE, is_outstanding
+from seed_platform.steps.lines import LINES, WHOLE_CORPORA, Line
 from seed_platform.steps.models import models
 from seed_platform.steps.references import read_references
+from seed_platform.steps.whole import WHOLE_LAKE, Whole
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_ASSETS = [*github.ASSETS, *commits.ASSETS, *web.ASSETS]
+_ASSETS = [*github.ASSETS, quality.file_quality_model, *commits.ASSETS, *web.ASSETS]
+_MODELS = {code_relevance.MODEL: web.code_relevance_model, quality_model.MODEL: quality.file_quality_model}
+"""The asset of each model."""
+_CORPORA = {HIGH_QUALITY.name: high_quality.high_quality, LONG_CONTEXT.name: long_context.long_context}
+"""The asset of each corpus of the whole lake."""
 _READ_TOGETHER = {FILES: REPOSITORIES, COMMITS: COMMIT_WALKS, web.PAGES: web.CRAWL_FILES}
 """Assets that one step makes two of: the one that is called as the step, and the other."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -91,9 +95,7 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
         raise UsageError("no batch has arrived yet: seed batch add repositories PATH_OR_URL …")
     wanted = _Wanted(_selected(select), find_batch(batches, batch) if batch is not None else None)
     chooses = select is None and batch is None
-    if not any(_outstanding(lake, line, wanted) for line in LINES) and not (
-        chooses and is_outstanding(lake.lake(), lake.curation_policy())
-    ):
+    if not any(_outstanding(lake, line, wanted) for line in LINES) and not (chooses and _outstanding_corpora(lake)):
         return Launched([])
     prepare_home(settings)
     computed: list[tuple[str, str]] = []
@@ -101,11 +103,17 @@ def launch(settings: Settings, *, batch: str | None = None, select: str | None =
         put_in_order(instance, batches)
         for line in LINES:
             computed += _compute(lake, line, wanted, instance)
-        # It is of all batches: part of them would be another corpus.
-        if chooses and is_outstanding(lake.lake(), lake.curation_policy()):
-            _run(lake, instance, [long_context.long_context])
-            computed.append((WHOLE_LAKE, LONG_CONTEXT.name))
+        # They are of all batches: part of them would be other corpora.
+        if chooses:
+            for corpus in _outstanding_corpora(lake):
+                _run(lake, instance, [_CORPORA[corpus.table.name]])
+                computed.append((WHOLE_LAKE, corpus.table.name))
     return Launched(computed)
+
+
+def _outstanding_corpora(lake: LakeResource) -> list[Whole]:
+    """The corpora of the whole lake that are to be chosen anew."""
+    return [each for each in WHOLE_CORPORA if each.is_outstanding(lake.lake(), lake.curation_policy())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,7 @@ def _compute(lake: LakeResource, line: Line, wanted: _Wanted, instance: dg.Dagst
     computed += [(batch.key, step.name) for batch, step in first]
     if len(first) < len(todo):
         # Only now is there anything to train them on, and only then is it known what is outstanding.
-        _train_what_is_missing(lake, instance)
+        _train_what_is_missing(lake, instance, line)
         rest = [each for each in _outstanding(lake, line, wanted) if each[1] in judged_by_models]
         _materialize(lake, instance, rest)
         computed += [(batch.key, step.name) for batch, step in rest]
@@ -158,11 +166,12 @@ def _read_references(lake: LakeResource, line: Line) -> list[tuple[str, str]]:
     ]
 
 
-def _train_what_is_missing(lake: LakeResource, instance: dg.DagsterInstance) -> None:
-    """Train the models that there are none of yet, or for which there were too few documents."""
+def _train_what_is_missing(lake: LakeResource, instance: dg.DagsterInstance, line: Line) -> None:
+    """Train the models of a line that there are none of yet, or for which there were too few documents."""
     known = models(lake.lake())
-    if RELEVANCE_MODEL not in known or known[RELEVANCE_MODEL].path is None:
-        _run(lake, instance, [web.code_relevance_model])
+    for name in sorted({name for step in line.steps for name in step.models}):
+        if name not in known or known[name].path is None:
+            _run(lake, instance, [_MODELS[name]])
 
 
 def follow_register(settings: Settings) -> None:

@@ -22,7 +22,7 @@ class Corpus:
     Attributes:
         name: as users call it.
         chosen: the table of the documents that are in it.
-        texts: the table that has their texts.
+        texts: the tables that have their texts.
         documents: frames with the text and the columns of the card, in order of arrival, each of bounded size.
         noun: what a document is, in the plural.
         grouped_by: the column that the card counts documents by.
@@ -32,7 +32,7 @@ class Corpus:
 
     name: str
     chosen: Table
-    texts: Table
+    texts: tuple[Table, ...]
     documents: Callable[[Lake, Sequence[Batch]], Iterator[pl.DataFrame]]
     noun: str
     grouped_by: str

@@ -34,7 +34,7 @@ def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
 COMMIT_CORPUS = Corpus(
     name="commits",
     chosen=COMMIT_SAMPLES,
-    texts=COMMIT_SAMPLES,
+    texts=(COMMIT_SAMPLES,),
     documents=documents,
     noun="commit samples",
     grouped_by="repository",

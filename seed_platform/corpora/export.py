@@ -114,7 +114,7 @@ def _write(
                 groups[group] = groups.get(group, 0) + number
             progress.advance(frame.height)
         shards += writer.close()
-    tables = (corpus.texts, corpus.chosen)
+    tables = {table.name: table for table in (*corpus.texts, corpus.chosen)}.values()
     versions = {table.name: delta.version() for table in tables if (delta := lake.open(table)) is not None}
     manifest = Manifest(
         corpus=corpus.name,

@@ -39,7 +39,7 @@ def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
 FILE_LEVEL_CORPUS = Corpus(
     name="file_level",
     chosen=FILE_LEVEL,
-    texts=FILES,
+    texts=(FILES,),
     documents=documents,
     noun="source files",
     grouped_by="language",

@@ -13,6 +13,7 @@ import polars as pl
 from seed_platform.batches import Batch
 from seed_platform.corpora.base import Corpus
 from seed_platform.corpora.repository_level import texts_of
+from seed_platform.errors import WorkError
 from seed_platform.lake.lake import Lake
 from seed_platform.lake.schemas import COMMIT_SAMPLES, FILES, LONG_CONTEXT, PAGES, REPOSITORY_SEQUENCES, Table
 
@@ -23,6 +24,9 @@ def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
     """The documents of the long-context corpus, by source and in order of arrival, a bounded frame at a time.
 
     Columns: text, source, batch, doc_id, name, tokens, step.
+
+    Raises:
+        WorkError: a document that was chosen is no longer there.
     """
     chosen = lake.column(LONG_CONTEXT, _COLUMNS)
     for source, read in _READERS.items():
@@ -30,20 +34,24 @@ def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
             mine = chosen.filter((pl.col("source") == source) & (pl.col("batch") == batch.key)).sort("ordinal")
             if mine.is_empty():
                 continue
+            left = mine.height
             for texts in read(lake, batch.key, mine["ordinal"]):
-                joined = mine.join(texts, on="ordinal", how="inner", maintain_order="left")
+                joined = mine.join(texts, on=["ordinal", "doc_id"], how="inner", maintain_order="left")
+                left -= joined.height
                 yield joined.select("text", "source", "batch", "doc_id", "name", "tokens", "step")
+            if left:
+                raise WorkError(f"{left} documents of long_context are not in batch {batch.key} any more: seed run")
 
 
 def _of(table: Table) -> Callable[[Lake, str, pl.Series], Iterator[pl.DataFrame]]:
-    """How the contents of some documents of a table are read: frames of ordinal and text."""
+    """How the contents of some documents of a table are read: frames of ordinal, doc_id and text."""
 
     def read(lake: Lake, batch: str, ordinals: pl.Series) -> Iterator[pl.DataFrame]:
         wanted = ordinals.to_numpy()
         for part in lake.parts(table, batch=batch):
             if part.last < wanted[0] or part.first > wanted[-1]:
                 continue
-            for group in lake.read_arrow(table, part, ["ordinal", "content"], ordinals=wanted):
+            for group in lake.read_arrow(table, part, ["ordinal", "doc_id", "content"], ordinals=wanted):
                 mine = pl.DataFrame(group).filter(pl.col("ordinal").is_in(ordinals.implode()))
                 if not mine.is_empty():
                     yield mine.rename({"content": "text"})
@@ -55,7 +63,7 @@ def _sequences(lake: Lake, batch: str, ordinals: pl.Series) -> Iterator[pl.DataF
     columns = [field.name for field in REPOSITORY_SEQUENCES.columns]
     chosen = lake.column(REPOSITORY_SEQUENCES, columns, batch=batch)
     for texts in texts_of(lake, batch, chosen.filter(pl.col("ordinal").is_in(ordinals.implode()))):
-        yield texts.join(chosen.select("doc_id", "ordinal"), on="doc_id").select("ordinal", "text")
+        yield texts.join(chosen.select("doc_id", "ordinal"), on="doc_id").select("ordinal", "doc_id", "text")
 
 
 _READERS: dict[str, Callable[[Lake, str, pl.Series], Iterator[pl.DataFrame]]] = {
@@ -68,7 +76,7 @@ _READERS: dict[str, Callable[[Lake, str, pl.Series], Iterator[pl.DataFrame]]] = 
 LONG_CONTEXT_CORPUS = Corpus(
     name="long_context",
     chosen=LONG_CONTEXT,
-    texts=FILES,
+    texts=(FILES, PAGES, REPOSITORY_SEQUENCES, COMMIT_SAMPLES),
     documents=documents,
     noun="documents",
     grouped_by="source",

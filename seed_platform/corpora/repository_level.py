@@ -120,7 +120,7 @@ def _read(lake: Lake, batch: str, ordinals: pl.Series) -> dict[int, _File]:
 REPOSITORY_LEVEL_CORPUS = Corpus(
     name="repository_level",
     chosen=REPOSITORY_SEQUENCES,
-    texts=FILES,
+    texts=(FILES,),
     documents=documents,
     noun="sequences",
     grouped_by="repository",

@@ -47,7 +47,7 @@ def documents(lake: Lake, batches: Sequence[Batch]) -> Iterator[pl.DataFrame]:
 WEB_CORPUS = Corpus(
     name="web",
     chosen=WEB,
-    texts=PAGES,
+    texts=(PAGES,),
     documents=documents,
     noun="pages",
     grouped_by="category",

@@ -1,10 +1,13 @@
 """Imports of Go, and what files of one package use of each other.
 
 A package is a folder. An import is an edge to each of its files that are no tests, since any of them may hold what is
-meant, for whatever system they are built. Files of one package depend on each other without an import: a file depends
-on those that declare a top-level name that it uses and nowhere declares itself, not even as a parameter or a local
-variable, since scopes are not followed; methods and fields are not followed either. Tests use tests, other files do
-not.
+meant, for whatever system they are built. Of a package of more than `MOST_FILES` files it is an edge to those that
+declare a top-level name which the user takes from it, or to the first `MOST_FILES` if none does: edges to all files of
+generated packages, which may have thousands, would be users times files.
+
+Files of one package depend on each other without an import: a file depends on those that declare a top-level name that
+it uses and nowhere declares itself, not even as a parameter or a local variable, since scopes are not followed; methods
+and fields are not followed either. Tests use tests, other files do not.
 
 What a path means, first answer first: the importing file's module and its `replace` by local folders, other modules of
 the repository, `vendor` folders above. Without any `go.mod` the repository's own path is the one below which most
@@ -26,7 +29,7 @@ from seed_platform.dependencies.go_modules import CONFIGURATION, Modules
 
 QUERY = """
 (package_clause (package_identifier) @package)
-(import_spec path: (_) @import)
+(import_spec path: (_)) @import
 (function_declaration name: (identifier) @provided)
 (source_file [(type_declaration) (const_declaration) (var_declaration)] @declaration)
 (short_var_declaration left: (expression_list (identifier) @local))
@@ -37,6 +40,7 @@ QUERY = """
 (var_spec name: (identifier) @local)
 (const_spec name: (identifier) @local)
 [(identifier) (type_identifier)] @used
+[(selector_expression operand: (identifier)) (qualified_type)] @member
 """
 
 # fmt: off
@@ -49,6 +53,9 @@ _PREDECLARED = (
 PREDECLARED = frozenset(_PREDECLARED.split())
 """Names that every file has; a package that declares one again is not followed for it."""
 
+MOST_FILES = 64
+"""Of a package that an import leads to all of."""
+
 UNSHARED = frozenset({"init", "main", "_"})
 """Top-level names that no other file can use."""
 
@@ -60,12 +67,17 @@ class GoResolver:
     configurations = frozenset({CONFIGURATION})
 
     def facts(self, path: str, language: str, source: bytes) -> Facts:  # noqa: ARG002 - one rule for all files
-        """Imports, the package's name, its top-level names declared here, and names used that are not declared here."""
+        """Imports, the package's name, its top-level names declared here, and names used that are not declared here.
+
+        The form of an import is the name that the file gives the package, "" if it gives none. Names that may be taken
+        from packages are among those used as `package.Name`.
+        """
         found = queries.captures("go", QUERY, source)
         declared = (name for node in found.get("declaration", ()) for name in _declared(node))
         provides = (_names(found.get("provided", ())) | _names(declared)) - UNSHARED
         used = _names(found.get("used", ())) - provides - PREDECLARED - _names(found.get("local", ()))
-        imports = (Import(queries.text(node).strip('"`')) for node in found.get("import", ()))
+        used |= {member for name in _names(found.get("member", ())) if _is_exported(member := "".join(name.split()))}
+        imports = (each for node in found.get("import", ()) for each in _import(node))
         package = next((queries.text(node) for node in found.get("package", ())), None)
         return Facts(language, tuple(dict.fromkeys(imports)), package, tuple(sorted(provides)), tuple(sorted(used)))
 
@@ -83,7 +95,7 @@ class GoResolver:
             for imported in said.imports:
                 folder = modules.folder_of(imported.name, dirname(user))
                 if folder is not None:
-                    found |= dict.fromkeys(packages.files(folder))
+                    found |= dict.fromkeys(packages.imported(folder, imported, said))
             found |= dict.fromkeys(packages.siblings(user, said))
             found.pop(user, None)
             for dependency in found:
@@ -93,6 +105,16 @@ class GoResolver:
 def _names(nodes: Iterable[Node]) -> set[str]:
     # Each name stands in a file many times: telling them apart as bytes leaves little to decode.
     return {name.decode("utf-8", "replace") for name in {node.text or b"" for node in nodes}}
+
+
+def _is_exported(member: str) -> bool:
+    return member.rpartition(".")[2][:1].isupper()
+
+
+def _import(spec: Node) -> Iterator[Import]:
+    path, name = spec.child_by_field_name("path"), spec.child_by_field_name("name")
+    if path is not None:
+        yield Import(queries.text(path).strip('"`'), form="" if name is None else queries.text(name))
 
 
 def _declared(declaration: Node) -> Iterator[Node]:
@@ -128,14 +150,27 @@ class _Packages:
                 self._declared[dirname(path), said.package][name].append(path)
         self.folders = frozenset(self._named)
 
-    def files(self, folder: str) -> list[str]:
-        """The files of the package that an import of the folder means.
+    def imported(self, folder: str, imported: Import, said: Facts) -> list[str]:
+        """The files that an import of the folder leads to, in a file that says `said`.
 
-        Beside it may stand programs and documentation, each with a package of its own that the build skips by a tag.
+        They are of one package. Beside it may stand programs and documentation, each with a package of its own that the
+        build skips by a tag.
         """
         packages = self._named[folder]
         sizes = Counter({name: len(files) for name, files in sorted(packages.items()) if name != "main"})
-        return packages[sizes.most_common(1)[0][0]] if sizes else []
+        if not sizes:
+            return []
+        package = sizes.most_common(1)[0][0]
+        files = packages[package]
+        if len(files) <= MOST_FILES:
+            return files
+        taken = said.uses
+        if imported.form != ".":
+            prefix = f"{imported.form or package}."
+            taken = tuple(name.removeprefix(prefix) for name in said.uses if name.startswith(prefix))
+        declared = self._declared[folder, package]
+        found = {path for name in taken for path in declared.get(name, ()) if not _is_test(path)}
+        return sorted(found) or files[:MOST_FILES]
 
     def siblings(self, user: str, said: Facts) -> Iterator[str]:
         """The files of the same package that declare what the file uses."""

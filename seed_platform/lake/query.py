@@ -25,6 +25,8 @@ from seed_platform.lake.schemas import (
     DEPENDENCIES,
     FILE_LEVEL,
     FILES,
+    HIGH_QUALITY,
+    JUDGEMENTS,
     LONG_CONTEXT,
     MATERIALIZATIONS,
     MODELS,
@@ -57,10 +59,12 @@ _AS_THEY_ARE = (
     CRAWL_FILES,
     PAGES,
     REJECTIONS,
+    JUDGEMENTS,
     MODELS,
     MATERIALIZATIONS,
     REPOSITORY_LEVEL,
     REPOSITORY_SEQUENCES,
+    HIGH_QUALITY,
     LONG_CONTEXT,
 )
 """Tables that are views under their own names."""

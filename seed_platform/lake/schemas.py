@@ -301,6 +301,24 @@ REPOSITORY_SEQUENCES = Table(
     ),
 )
 
+HIGH_QUALITY = Table(
+    "corpora/high_quality",
+    _schema(
+        ("batch", pa.string(), _REQUIRED, "batch of the document"),
+        ("ordinal", pa.int64(), _REQUIRED, "the document's place in its batch"),
+        ("doc_id", pa.string(), _REQUIRED, "the document"),
+        ("repository", pa.string(), _REQUIRED, "name of the repository"),
+        ("path", pa.string(), _REQUIRED, "path in the repository"),
+        ("language", pa.string(), _REQUIRED, "one of the 89 languages"),
+        ("source", pa.string(), _REQUIRED, "notebooks, algorithms, application, major_languages or general"),
+        ("round", pa.int64(), _REQUIRED, "the round that found it; 0 for a seed"),
+        ("probability", pa.float64(), _OPTIONAL, "of that round's classifier; null for a seed"),
+        ("score", pa.float64(), _REQUIRED, "of the scorer of files"),
+        ("policy_hash", pa.string(), _REQUIRED, "the policy that selected it"),
+    ),
+    partition_by=(),
+)
+
 LONG_CONTEXT = Table(
     "corpora/long_context",
     _schema(
@@ -344,6 +362,32 @@ MODELS = Table(
         ("trained_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when"),
     ),
     partition_by=("name",),
+)
+
+SCORE_HISTOGRAMS = Table(
+    "score_histograms",
+    _schema(
+        ("language", pa.string(), _REQUIRED, "of the files; empty for all"),
+        ("bin", pa.int64(), _REQUIRED, "score in hundredths"),
+        ("files", pa.int64(), _REQUIRED, "files of the batch with this score"),
+    ),
+)
+
+JUDGEMENTS = Table(
+    "judgements",
+    _schema(
+        ("key", pa.string(), _REQUIRED, "hash of all that the judgement depends on"),
+        ("rubric", pa.string(), _REQUIRED, "name and version"),
+        ("content_sha256", pa.string(), _REQUIRED, "SHA-256 of the text as the judge was given it, in hex"),
+        ("score", pa.float64(), _OPTIONAL, "0 to 10; null if there is none"),
+        ("reason", pa.string(), _OPTIONAL, "why there is no score"),
+        ("explanation", pa.string(), _REQUIRED, "the judge's words"),
+        ("prompt_tokens", pa.int64(), _REQUIRED, "as the server counts them"),
+        ("completion_tokens", pa.int64(), _REQUIRED, "as the server counts them"),
+        ("truncated", pa.bool_(), _REQUIRED, "whether the judge saw only the beginning"),
+        ("judged_at", pa.timestamp("us", tz="UTC"), _REQUIRED, "when"),
+    ),
+    partition_by=("judge", "chunk"),
 )
 
 MATERIALIZATIONS = Table(

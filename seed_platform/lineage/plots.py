@@ -12,6 +12,8 @@ from seed_platform.lineage.funnel import Funnel, grouped_by
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from seed_platform.lineage.judges import Agreement
+
 _LANGUAGES = 15
 _KEPT, _SEEN = "#2b6cb0", "#cbd5e0"
 
@@ -53,6 +55,45 @@ def precision_recall_figure(report: Mapping[str, Any]) -> bytes:
     axes.plot([report["recall"]], [report["precision"]], "o", color=_KEPT)
     axes.annotate(f" threshold {report['threshold']:.3g}", (report["recall"], report["precision"]), fontsize=8)
     axes.set(title="held-out pages", xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    return _png(figure)
+
+
+def agreement_figure(found: Agreement, one: str, other: str) -> bytes:
+    """The confusion of two judges as a heat map (PNG), each row's shares in percent."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second of imports
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(5.4, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    shares = [[100 * count / max(sum(row), 1) for count in row] for row in found.confusion]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, origin="lower")
+    for place, row in enumerate(found.confusion):
+        for column, count in enumerate(row):
+            if count:
+                axes.text(column, place, str(count), ha="center", va="center", fontsize=7)
+    axes.set(title=f"{found.files:,} files, Pearson {found.pearson:.2f}", xlabel=other, ylabel=one)
+    axes.set_xticks(range(11))
+    axes.set_yticks(range(11))
+    return _png(figure)
+
+
+def calibration_figure(report: Mapping[str, Any]) -> bytes:
+    """What a scorer of files says against what the judge said on held-out files, as PNG; `report` is a model's."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second of imports
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    bins = [each for each in report["calibration"] if each["count"]]
+    left.plot([0, 10], [0, 10], color=_SEEN)
+    left.plot([each["mean_score"] for each in bins], [each["mean_label"] for each in bins], "o-", color=_KEPT)
+    left.set(title=f"held-out files: MAE {report['mae']:.2f}", xlabel="mean score", ylabel="judge's mean rating")
+    errors = dict(list(report["mae_by_language"].items())[:_LANGUAGES])
+    right.barh(list(errors), [each["mae"] for each in errors.values()], color=_KEPT)
+    right.invert_yaxis()
+    right.set(title="mean absolute error by language", xlabel="MAE")
     return _png(figure)
 
 

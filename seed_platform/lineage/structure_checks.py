@@ -79,16 +79,22 @@ def _parses(text: str, offset: int) -> bool:
 
 
 def sequences_hold(lake: Lake, settings: Settings, policy: RepositoryLevelPolicy, batches: Sequence[str]) -> Outcome:
-    """Each file of a chosen repository that the rules keep is in a sequence, whole or in parts; none is too long."""
+    """Each file of a chosen repository that the rules keep is in a sequence, whole or in parts; none is too long.
+
+    Files that resemble a document of a reference set are in none.
+    """
     connection = connect(lake, memory_bytes=settings.query_memory_bytes, threads=settings.workers)
     connection.register("sequences", scan(lake, REPOSITORY_SEQUENCES, batches))
     connection.register("repositories", scan(lake, REPOSITORY_LEVEL, batches))
     connection.register("files", scan(lake, FILES, batches))
     connection.register("rules", scan(lake, verdicts("files", "rules"), batches))
+    connection.register("compared", scan(lake, verdicts("files", "near_duplicates"), batches))
     row = connection.execute(
         "WITH wanted AS (SELECT f.batch, f.ordinal, strlen(f.content) AS length FROM files f "
         "SEMI JOIN rules v ON v.batch = f.batch AND v.ordinal = f.ordinal AND v.keep "
-        "SEMI JOIN repositories r ON r.batch = f.batch AND r.ordinal = f.ordinal >> 32), "
+        "SEMI JOIN repositories r ON r.batch = f.batch AND r.ordinal = f.ordinal >> 32 "
+        "ANTI JOIN (SELECT * FROM compared WHERE reason = 'reference_duplicate') c "
+        "ON c.batch = f.batch AND c.ordinal = f.ordinal), "
         "parts AS (SELECT batch, unnest(files) AS ordinal, unnest(starts) AS start, unnest(stops) AS stop "
         "FROM sequences), "
         "held AS (SELECT batch, ordinal, count(*) AS parts, min(start) AS start, max(stop) AS stop, "

@@ -17,6 +17,7 @@ from seed_platform.errors import UsageError
 from seed_platform.lake.query import fetch_rows
 from seed_platform.lineage import repositories
 from seed_platform.lineage.commits import SHA, commit_by_id, commit_by_sha
+from seed_platform.lineage.judges import judged
 from seed_platform.lineage.pages import no_such_page, page_story
 from seed_platform.lineage.story import Story, is_kept, rejection_story, verdicts_on
 from seed_platform.policy import FileLevelPolicy, Policy
@@ -129,6 +130,7 @@ def _file_story(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any
     if kept and document["reference_set"]:
         kept = None
     document.pop("ordinal")
+    document["judged"] = judged(connection, document["content_sha256"])
     duplicates = connection.execute(
         "SELECT doc_id FROM verdicts WHERE kind = 'file' AND NOT keep AND (related_doc_id = $id "
         "OR (filter = 'repository_duplicates' AND contains(evidence, $id))) ORDER BY batch, ordinal",

@@ -22,6 +22,7 @@ from seed_platform.commits.sample_policy import CommitSamplePolicy
 from seed_platform.commits.snapshot import TreeSnapshot
 from seed_platform.engine.base import Death
 from seed_platform.engine.journal import Journal
+from seed_platform.errors import WorkError
 from seed_platform.filters.base import as_verdicts
 from seed_platform.lake.lake import Lake, Part, PartWriter
 from seed_platform.lake.schemas import COMMIT_SAMPLES, COMMITS, verdicts
@@ -69,7 +70,11 @@ class _Made:
 
 
 def make_samples(context: Context, batch: Batch) -> Report:
-    """Make the samples of one batch; publish them and the verdicts that say which commits gave none."""
+    """Make the samples of one batch; publish them and the verdicts that say which commits gave none.
+
+    Raises:
+        WorkError: a repository cannot be read any more; nothing is replaced.
+    """
     lake = context.lake
     scratch = lake.storage.scratch(f"samples-{batch.key}")
     tasks = list(_tasks(context, batch))
@@ -164,16 +169,17 @@ class _Maker:
         self._task = task
         self._journal = journal
         self._relevance = Relevance(task.policy, task.cache_bytes)
-        self._failed: NoSample | None = None
         try:
             self._repository = git_repository(task.source.pinned, task.limits, task.cache)
         except SourceError as error:
-            self._failed = NoSample(error.reason, error.detail)
+            # Its commits are in the lake: verdicts that say so would take the place of the samples that they gave.
+            raise WorkError(
+                f"the repository {task.source.pinned.spec} cannot be read again ({error.reason}: {error.detail}); "
+                "the lake is unchanged"
+            ) from error
 
     def sample(self, row: dict[str, Any]) -> Sample | NoSample:
         """The sample of a row of the table `commits`, or why there is none."""
-        if self._failed is not None:
-            return self._failed
         if row["ordinal"] in self._task.attempt.dead:
             return NoSample("reader_crash")
         if row["parent_tree"] is None:

@@ -6,6 +6,7 @@ What belongs here: the list. What does not: any step's work.
 from __future__ import annotations
 
 from seed_platform.engine.local import preload
+from seed_platform.filters import file_quality
 from seed_platform.lake.query import VerdictTable
 from seed_platform.lake.schemas import (
     DEPENDENCIES,
@@ -16,6 +17,7 @@ from seed_platform.lake.schemas import (
     REPOSITORIES,
     REPOSITORY_LEVEL,
     REPOSITORY_SEQUENCES,
+    SCORE_HISTOGRAMS,
     verdicts,
 )
 from seed_platform.steps import (
@@ -23,6 +25,8 @@ from seed_platform.steps import (
     exact_duplicates,
     judge,
     near_duplicates,
+    quality_model,
+    quality_scores,
     read,
     repository_duplicates,
     repository_exact_duplicates,
@@ -118,6 +122,34 @@ NEAR_DUPLICATES = Step(
     described="Files that truly resemble a kept one, or one of a reference set: MinHash candidates, each verified.",
     references=True,
 )
+QUALITY_SCORES = Step(
+    name=quality_scores.SCORES.table.name,
+    version=quality_scores.SCORES.version,
+    inputs=(
+        FILES.name,
+        RULES.name,
+        REPOSITORY_DUPLICATES.name,
+        EXACT_DUPLICATES.name,
+        SYNTAX.name,
+        NEAR_DUPLICATES.name,
+    ),
+    compares=False,
+    sections=(),
+    run=lambda context, batch, _: quality_scores.score_files(context, batch),
+    tables=(quality_scores.SCORES.table,),
+    described="The score that the distilled scorer gives each file that the filters before keep.",
+    models=(quality_model.MODEL,),
+)
+FILE_QUALITY = Step(
+    name=quality_scores.TABLE.name,
+    version=file_quality.VERSION,
+    inputs=(FILES.name, QUALITY_SCORES.name),
+    compares=True,
+    sections=("file_quality",),
+    run=quality_scores.judge_quality,
+    tables=(quality_scores.TABLE, SCORE_HISTOGRAMS),
+    described="Files below a percentile of the scores of all that arrived so far.",
+)
 FILE_LEVEL_CORPUS = Step(
     name=FILE_LEVEL.name,
     version=select.VERSION,
@@ -128,6 +160,7 @@ FILE_LEVEL_CORPUS = Step(
         EXACT_DUPLICATES.name,
         SYNTAX.name,
         NEAR_DUPLICATES.name,
+        FILE_QUALITY.name,
     ),
     compares=False,
     sections=("file_level",),
@@ -175,7 +208,7 @@ FILE_DEPENDENCIES = Step(
 SEQUENCES = Step(
     name=REPOSITORY_SEQUENCES.name,
     version=repository_sequences.VERSION,
-    inputs=(FILES.name, RULES.name, REPOSITORY_LEVEL_CORPUS.name, FILE_DEPENDENCIES.name),
+    inputs=(FILES.name, RULES.name, NEAR_DUPLICATES.name, REPOSITORY_LEVEL_CORPUS.name, FILE_DEPENDENCIES.name),
     compares=False,
     sections=("repository_level",),
     run=lambda context, batch, _: repository_sequences.make_sequences(context, batch),
@@ -192,6 +225,8 @@ STEPS: tuple[Step, ...] = (
     EXACT_DUPLICATES,
     SYNTAX,
     NEAR_DUPLICATES,
+    QUALITY_SCORES,
+    FILE_QUALITY,
     FILE_LEVEL_CORPUS,
     REPOSITORY_QUALITY,
     REPOSITORY_LEVEL_CORPUS,
@@ -202,7 +237,7 @@ STEPS: tuple[Step, ...] = (
 
 FILTERS: dict[str, Step] = {
     step.name.rsplit("/", 1)[1]: step
-    for step in (RULES, REPOSITORY_DUPLICATES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES)
+    for step in (RULES, REPOSITORY_DUPLICATES, EXACT_DUPLICATES, SYNTAX, NEAR_DUPLICATES, FILE_QUALITY)
 }
 """The filters over files, by the names that policies use."""
 

@@ -1,8 +1,8 @@
 """What is outstanding: a result is up to date if all that it depends on is as it was when the result was published.
 
 The fingerprint of a step's result for a batch covers the step's version, the policy sections it reads, the batch's
-sources, its inputs' fingerprints, for steps that compare with earlier batches the result before it, and for those that
-compare with the reference sets which there are, and the models that judge. It is computed
+sources with their places and metadata, its inputs' fingerprints, for steps that compare with earlier batches the result
+before it, for those that compare with the reference sets which there are, and the models that judge. It is computed
 from the registers and the policy alone, so asking what is outstanding reads no data. What belongs here: deciding and
 recording. What does not: the work (`Step.run`).
 """
@@ -72,6 +72,7 @@ class Flow:
         self._settings = settings
         self.models = models
         self._known: dict[tuple[str, str], str] = {}
+        self._arrangements: dict[str, str] = {}
         self._place = {batch.key: number for number, batch in enumerate(self.batches)}
 
     def earlier(self, batch: Batch) -> list[Batch]:
@@ -93,7 +94,7 @@ class Flow:
         depends_on = {
             "step": [step.name, step.version],
             "policy": [getattr(self._policy, section).digest() for section in step.sections],
-            "batch": [batch.key, batch.fingerprint],
+            "batch": [batch.key, batch.fingerprint, self._arrangement(batch)],
             "inputs": [self.fingerprint(self.steps[name], batch) for name in step.inputs],
             "limits": self._settings.digest_of(step.limits) if step.limits else None,
             "before": [self.fingerprint(step, each) for each in before],
@@ -103,6 +104,11 @@ class Flow:
         if step.models:
             depends_on["models"] = [[name, self.models.get(name)] for name in step.models]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+
+    def _arrangement(self, batch: Batch) -> str:
+        if batch.key not in self._arrangements:
+            self._arrangements[batch.key] = batch.arrangement()
+        return self._arrangements[batch.key]
 
     def up_to_date(self, records: dict[tuple[str, str], Record], step: Step) -> list[str]:
         """The batches whose result of `step` is as it should be."""

@@ -18,6 +18,8 @@ from seed_platform.steps.base import Step
 from seed_platform.steps.commit_flow import COMMIT_STEPS
 from seed_platform.steps.flow import STEPS
 from seed_platform.steps.freshness import Flow
+from seed_platform.steps.high_quality import HIGH_QUALITY_CORPUS
+from seed_platform.steps.long_context import LONG_CONTEXT_CORPUS
 from seed_platform.steps.models import model_ids
 from seed_platform.steps.page_flow import PAGE_STEPS
 
@@ -63,6 +65,9 @@ class Line:
 REPOSITORY_LINE = Line(REPOSITORIES, (*STEPS, *COMMIT_STEPS))
 CRAWL_LINE = Line(CRAWL, PAGE_STEPS)
 LINES = (REPOSITORY_LINE, CRAWL_LINE)
+
+WHOLE_CORPORA = (HIGH_QUALITY_CORPUS, LONG_CONTEXT_CORPUS)
+"""The corpora that are chosen from all batches at once, each after what it is made of."""
 
 
 def line_with(step: Step) -> Line:

@@ -2,42 +2,30 @@
 
 Long files, long pages, packed repositories and commit samples, in the shares of the policy: as much of each as keeps
 the shares, so the scarcest source decides how much there is. Within a source that has more, a hash of the document
-decides, so that the choice stays the same for as long as the shares do. The result is one table for the whole lake, up
-to date when it was chosen from the corpora as they are. What belongs here: the choice, and whether it is up to date.
-What does not: the text (`corpora/long_context.py`).
+decides, so that the choice stays the same for as long as the shares do. What belongs here: the choice. What does not:
+whether it is up to date (`whole.py`), and the text (`corpora/long_context.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from seed_platform.lake.lake import Lake
-from seed_platform.lake.locks import only_run
 from seed_platform.lake.query import connect, scan, stream
 from seed_platform.lake.schemas import (
     COMMIT_SAMPLES,
     FILE_LEVEL,
     LONG_CONTEXT,
-    MATERIALIZATIONS,
     REPOSITORY_SEQUENCES,
     WEB,
 )
-from seed_platform.policy import Policy
 from seed_platform.steps.base import Context, Report, Tally
-from seed_platform.steps.freshness import Record, load_records
+from seed_platform.steps.whole import WHOLE_LAKE, Whole
 
 VERSION = "1"
-
-WHOLE_LAKE = "_all"
-"""What stands in the place of a batch where a result is of all batches; no batch can have this name."""
 
 SOURCES = {"files": FILE_LEVEL, "pages": WEB, "repositories": REPOSITORY_SEQUENCES, "commits": COMMIT_SAMPLES}
 """The corpus that each source is."""
@@ -62,45 +50,8 @@ SELECT * EXCLUDE (so_far) FROM (
 """
 
 
-def fingerprint(policy: Policy, records: Mapping[tuple[str, str], Record]) -> str:
-    """Hash of all that the choice depends on, in hex."""
-    tables = {table.name for table in SOURCES.values()}
-    made = sorted((step, batch, record.fingerprint) for (step, batch), record in records.items() if step in tables)
-    sections = [policy.long_context, policy.file_level, policy.web]
-    told = [VERSION, [section.digest() for section in sections], made]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def is_outstanding(lake: Lake, policy: Policy) -> bool:
-    """Whether the corpora have changed since the choice was made; not if there is nothing to choose from."""
-    records = load_records(lake)
-    known = records.get((LONG_CONTEXT.name, WHOLE_LAKE))
-    if known is None and not any((table.name, batch) in records for table in SOURCES.values() for _, batch in records):
-        return False
-    return known is None or known.fingerprint != fingerprint(policy, records)
-
-
 def choose_long_context(context: Context) -> Report:
-    """Choose the corpus from what is published, publish and record it, unless it is up to date."""
-    lake, policy = context.lake, context.policy
-    with only_run(lake.storage, "work"):
-        records = load_records(lake)
-        wanted = fingerprint(policy, records)
-        known = records.get((LONG_CONTEXT.name, WHOLE_LAKE))
-        if known is not None and known.fingerprint == wanted:
-            return known.report
-        started = time.monotonic()
-        report = _choose(context)
-        report.seconds = round(time.monotonic() - started, 3)
-        row = {"fingerprint": wanted, "run_id": context.run_id, "finished_at": datetime.now(UTC)}
-        with lake.writer(MATERIALIZATIONS, batch=WHOLE_LAKE, step=LONG_CONTEXT.name) as writer:
-            writer.write(pl.DataFrame([{**row, "report": report.to_json()}]))
-        names = {"batch": WHOLE_LAKE, "step": LONG_CONTEXT.name}
-        lake.publish(MATERIALIZATIONS, writer.parts, context.commit, **names)
-    return report
-
-
-def _choose(context: Context) -> Report:
+    """Choose the corpus from what is published, and publish it."""
     lake, policy = context.lake, context.policy.long_context
     connection = connect(lake, memory_bytes=context.settings.query_memory_bytes, threads=context.settings.workers)
     for name, table in SOURCES.items():
@@ -166,3 +117,13 @@ def _report(connection: duckdb.DuckDBPyConnection, available: Mapping[str, int],
         report.figures[f"quota_of_{source}"] = quotas.get(source, 0)
     report.dropped = {"too_short_or_long_or_over_its_share": Tally(report.seen.documents - report.kept.documents, 0)}
     return report
+
+
+LONG_CONTEXT_CORPUS = Whole(
+    table=LONG_CONTEXT,
+    version=VERSION,
+    made_of=tuple(SOURCES.values()),
+    # Those of the corpora have the bytes that a token is taken to have.
+    sections=("long_context", "file_level", "web"),
+    choose=choose_long_context,
+)

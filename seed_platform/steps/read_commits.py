@@ -1,9 +1,9 @@
 """Read the commits that are new in the repositories of a batch (PAPER §3).
 
 A repository is walked from its pinned revision to the tips that earlier walks of the same origin began at, so one that
-comes again costs its new commits. Walks are listed first, 20 bytes a commit, in scratch; then tasks of a few thousand
-commits read them, of one long history as of many short ones. What belongs here: turning commits into rows. What does
-not: git (`commits/`), and judging commits (`filters/commit_rules.py`).
+comes again costs its new commits. Walks are listed first, 20 bytes a commit, in scratch, those of one origin in turn;
+then tasks of a few thousand commits read them, of one long history as of many short ones. What belongs here: turning
+commits into rows. What does not: git (`commits/`), and judging commits (`filters/commit_rules.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from seed_platform.batches import Batch, BatchSource
+from seed_platform.batches import PASSING_REASONS, Batch, BatchSource
 from seed_platform.commits.changes import CommitLimits, read_commit
 from seed_platform.commits.rows import row_of, unreadable_row
 from seed_platform.commits.walk import new_commits
@@ -38,6 +38,9 @@ from seed_platform.steps.read import limits_of, publish_rows
 
 VERSION = "1"
 
+_MAY_PASS = (PASSING_REASONS | {"missing_path"}) - {"reader_crash"}
+"""Why a walk failed that may be over the next time. The path was there when the batch was pinned: it may come back."""
+
 _SOURCE_SHIFT = 32
 _SHA_BYTES = 20
 _COMMITS_PER_TASK = 2000
@@ -54,20 +57,31 @@ def commit_limits_of(settings: Settings) -> CommitLimits:
 class _Walk:
     """One repository to walk: `shas` is the file of its new commits, of `commits` of them once it has been walked.
 
-    `seen` are tips of earlier walks, `gaps` the commits that those lacked.
+    `seen` are the tips that it ended at.
     """
 
     place: int
     source: BatchSource
-    seen: tuple[str, ...]
-    gaps: tuple[str, ...]
     shas: Path
     limits: Limits
     cache: str
+    seen: tuple[str, ...] = ()
     commits: int = 0
     unknown: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     failed: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The repositories of one origin, to be walked in turn: each ends where those before it began.
+
+    `seen` are tips of walks of earlier batches, `gaps` the commits that those lacked.
+    """
+
+    walks: tuple[_Walk, ...]
+    seen: tuple[str, ...]
+    gaps: tuple[str, ...]
     kills: int = 0
 
 
@@ -103,16 +117,17 @@ def read_commits(context: Context, batch: Batch, earlier: Sequence[Batch]) -> Re
     """Read the new commits of the batch's repositories and publish commits and walks.
 
     Raises:
-        WorkError: a repository that an earlier run walked cannot be walked any more; nothing is replaced.
+        WorkError: a repository that an earlier run walked cannot be walked any more, or one cannot for a reason that
+            may pass; nothing is replaced.
     """
     storage = context.lake.storage
     scratch = storage.scratch(f"commits-{batch.key}")
-    walks = _plan(context, batch, earlier, scratch)
+    origins = _plan(context, batch, earlier, scratch)
     walked: list[_Walk] = []
-    with track(f"walking {batch.key}", len(walks)) as progress:
-        for _, walk in context.engine.run(_walk, walks, on_death=_reject_the_repository):
-            walked.append(walk)
-            progress.advance()
+    with track(f"walking {batch.key}", sum(len(origin.walks) for origin in origins)) as progress:
+        for origin, walks in context.engine.run(_walk, origins, on_death=_walk_again):
+            walked += walks
+            progress.advance(len(origin.walks))
     walked.sort(key=lambda walk: walk.place)
     _refuse_loss(context.lake, batch, walked)
     read = _Read()
@@ -140,21 +155,20 @@ def read_commits(context: Context, batch: Batch, earlier: Sequence[Batch]) -> Re
     return _report(batch, walked, read)
 
 
-def _plan(context: Context, batch: Batch, earlier: Sequence[Batch], scratch: Path) -> list[_Walk]:
-    """The repositories that the gate keeps, each with the tips that walks before it began at."""
+def _plan(context: Context, batch: Batch, earlier: Sequence[Batch], scratch: Path) -> list[_Origin]:
+    """The repositories that the gate keeps by origin, each with the tips that walks of earlier batches began at."""
     kept = context.lake.column(GATE, ["ordinal", "keep"], batch=batch.key).filter("keep")["ordinal"].to_list()
     tips, gaps = _walked(context.lake, earlier)
     cache = str(context.lake.storage.scratch("downloads"))
-    walks = []
+    walks: dict[str, list[_Walk]] = {}
     for place in sorted(kept):
         source = batch.sources[place]
-        known = tips.setdefault(source.pinned.origin, {})
-        # To the first of several branches: the others come after it, and two would read the same commits.
-        mine = tuple(sorted(gaps.pop(source.pinned.origin, ())))
-        shas = scratch / f"{place}.shas"
-        walks.append(_Walk(place, source, tuple(known), mine, shas, limits_of(context.settings), cache))
-        known[source.pinned.revision] = None
-    return walks
+        walk = _Walk(place, source, scratch / f"{place}.shas", limits_of(context.settings), cache)
+        walks.setdefault(source.pinned.origin, []).append(walk)
+    return [
+        _Origin(tuple(mine), tuple(tips.get(origin, ())), tuple(sorted(gaps.get(origin, ()))))
+        for origin, mine in walks.items()
+    ]
 
 
 def _walked(lake: Lake, batches: Sequence[Batch]) -> tuple[dict[str, dict[str, None]], dict[str, set[str]]]:
@@ -171,23 +185,38 @@ def _walked(lake: Lake, batches: Sequence[Batch]) -> tuple[dict[str, dict[str, N
     return tips, {origin: list(missing.values())[-1] for origin, missing in gaps.items()}
 
 
-def _walk(walk: _Walk) -> _Walk:
-    """List the new commits of one repository into its file."""
-    if walk.failed is not None:
-        return walk
-    try:
-        repository = git_repository(walk.source.pinned, walk.limits, walk.cache)
-        found = new_commits(repository, walk.source.pinned.revision, walk.seen, walk.gaps)
-    except SourceError as error:
-        return replace(walk, failed=(error.reason, error.detail))
-    walk.shas.write_bytes(found.shas)
-    return replace(walk, commits=len(found), unknown=found.unknown, missing=found.missing)
+def _walk(task: _Origin) -> list[_Walk]:
+    """List the new commits of each repository of an origin into its file, none twice."""
+    seen, gaps = task.seen, task.gaps
+    told: set[bytes] = set()
+    walked = []
+    for walk in task.walks:
+        tip = walk.source.pinned.revision
+        try:
+            repository = git_repository(walk.source.pinned, walk.limits, walk.cache)
+        except SourceError as error:
+            walked.append(replace(walk, seen=seen, failed=(error.reason, error.detail)))
+            continue
+        # Where clocks were wrong a walk finds commits behind `seen` again: what this batch has told is left out.
+        found = new_commits(repository, tip, seen, gaps).without(told)
+        walk.shas.write_bytes(found.shas)
+        walked.append(replace(walk, seen=seen, commits=len(found), unknown=found.unknown, missing=found.missing))
+        # What is behind the gaps is told by one walk; the others end where it began.
+        gaps = ()
+        if tip not in found.missing:
+            seen = tuple(dict.fromkeys((*seen, tip)))
+        if walk is not task.walks[-1]:
+            told.update(found)
+    if gaps:
+        walked[-1] = replace(walked[-1], missing=gaps)
+    return walked
 
 
-def _reject_the_repository(walk: _Walk, death: Death) -> _Walk:
-    if not death.own_fault:
-        return replace(walk, kills=count_kill(walk.kills, death, f"the walk of {walk.source.pinned.spec}"[:300]))
-    return replace(walk, failed=("reader_crash", f"the walk's process died ({death.cause})"))
+def _walk_again(task: _Origin, death: Death) -> _Origin:
+    what = f"the walk of {', '.join(walk.source.pinned.spec for walk in task.walks)}"[:300]
+    if death.own_fault:
+        raise WorkError(f"{what} died ({death.cause}); the lake is unchanged, run it again")
+    return replace(task, kills=count_kill(task.kills, death, what))
 
 
 def _in_slices(walks: Sequence[_Walk]) -> Iterator[tuple[_Slice, ...]]:
@@ -272,7 +301,7 @@ def _row(walk: _Walk) -> dict[str, Any]:
         "tip": pinned.revision,
         "seen": list(walk.seen),
         "unknown": list(walk.unknown),
-        "missing": list(walk.missing if walk.failed is None else walk.gaps),
+        "missing": list(walk.missing),
         "commits": walk.commits,
         "reason": reason,
         "detail": detail,
@@ -280,14 +309,19 @@ def _row(walk: _Walk) -> dict[str, Any]:
 
 
 def _refuse_loss(lake: Lake, batch: Batch, walked: Sequence[_Walk]) -> None:
-    """A repository walked before must not turn into a failure because it has moved since."""
+    """A repository walked before must not turn into a failure since it has moved, nor one for now into one for ever."""
     before = lake.column(COMMIT_WALKS, ["doc_id", "reason"], batch=batch.key)
     known = set(before.filter(before["reason"].is_null())["doc_id"])
-    lost = [walk for walk in walked if walk.failed is not None and walk.source.pinned.doc_id in known]
+    failed = [(walk.source.pinned, walk.failed[0]) for walk in walked if walk.failed is not None]
+    lost = "; ".join(f"{pinned.spec}: {reason}" for pinned, reason in failed if pinned.doc_id in known)
     if lost:
-        told = "; ".join(f"{walk.source.pinned.spec}: {walk.failed[0]}" for walk in lost if walk.failed)
         raise WorkError(
-            f"the history of batch {batch.key} was read before and cannot be read again ({told}); the lake is unchanged"
+            f"the history of batch {batch.key} was read before and cannot be read again ({lost}); the lake is unchanged"
+        )
+    passing = "; ".join(f"{pinned.spec}: {reason}" for pinned, reason in failed if reason in _MAY_PASS)
+    if passing:
+        raise WorkError(
+            f"the history of batch {batch.key} cannot be read now ({passing}); the lake is unchanged, run it again"
         )
 
 

@@ -17,6 +17,7 @@ from seed_platform.lake.schemas import MATERIALIZATIONS
 from seed_platform.progress import track
 from seed_platform.steps.base import Context, Step
 from seed_platform.steps.freshness import withdraw
+from seed_platform.steps.lines import WHOLE_CORPORA
 
 
 def remove_batch(context: Context, steps: Sequence[Step], batch: Batch) -> None:
@@ -40,6 +41,8 @@ def remove_batch(context: Context, steps: Sequence[Step], batch: Batch) -> None:
             if lake.parts(table, batch=batch.key):
                 lake.publish(table, [], context.commit, batch=batch.key)
             progress.advance()
+    for corpus in WHOLE_CORPORA:
+        corpus.without(context, batch.key)
     _delete_files(context, batch)
     remove_from_register(lake, batch)
 

@@ -1,16 +1,18 @@
 """Cut the repositories of the repository-level corpus into sequences, dependencies first (PAPER §2).
 
 What is published names files and parts of files; their text is joined when it is read (`corpora/repository_level.py`).
-What belongs here: sizes, and counting edges. What does not: the order and the cuts (`dependencies/`).
+Files that resemble a document of a reference set are left out: what a model is evaluated on stands in no sequence. What
+belongs here: which files, sizes, and counting edges. What does not: the order and the cuts (`dependencies/`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -21,20 +23,21 @@ from seed_platform.dependencies.base import Edge
 from seed_platform.dependencies.order import order_files
 from seed_platform.dependencies.sequences import cut, pieces
 from seed_platform.documents import doc_id
-from seed_platform.lake.lake import Lake, Part
-from seed_platform.lake.schemas import DEPENDENCIES, REPOSITORY_LEVEL, REPOSITORY_SEQUENCES
+from seed_platform.lake.lake import Part
+from seed_platform.lake.schemas import DEPENDENCIES, FILES, REPOSITORY_LEVEL, REPOSITORY_SEQUENCES, verdicts
 from seed_platform.progress import track
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.read import FILES_PER_REPOSITORY
-from seed_platform.steps.repository_tasks import bounds, files_of, in_tasks, kept_by_rules
+from seed_platform.steps.repository_tasks import RULES, Ordinals, Run, in_runs, of_place
 
 VERSION = "1"
+
+_COMPARED = verdicts("files", "near_duplicates")
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    lake: Lake
-    batch: str
+    run: Run
     repositories: tuple[tuple[int, str, str], ...]
     policy: RepositoryLevelPolicy
     policy_hash: str
@@ -82,13 +85,12 @@ def make_sequences(context: Context, batch: Batch) -> Report:
     known = {row[0]: row for row in chosen.iter_rows()}
     tasks = [
         _Task(
-            lake,
-            batch.key,
-            tuple(known[place] for place in run),
+            run,
+            tuple(known[place] for place in run.places),
             context.policy.repository_level,
             context.policy.digest(),
         )
-        for run in in_tasks(lake, batch.key, list(known))
+        for run in in_runs(lake, batch.key, list(known), [_COMPARED, DEPENDENCIES])
     ]
     report = Report(step=REPOSITORY_SEQUENCES.name, batch=batch.key)
     parts: list[Part] = []
@@ -107,38 +109,52 @@ def make_sequences(context: Context, batch: Batch) -> Report:
 
 
 def _make(task: _Task) -> _Made:
-    made = _Made()
-    with task.lake.writer(REPOSITORY_SEQUENCES, batch=task.batch) as writer:
-        for place, repository_id, repository in task.repositories:
-            files = _files(task, place)
-            edges = _edges(task, place, files)
+    made, run = _Made(), task.run
+    like_a_reference = run.ordinals(_COMPARED, pl.col("reason") == "reference_duplicate")
+    wanted = np.setdiff1d(run.ordinals(RULES, pl.col("keep")), like_a_reference, assume_unique=True)
+    contents = run.rows(FILES, ["path", "language", "content"])
+    dependencies = run.rows(DEPENDENCIES, ["dependency"])
+    with run.lake.writer(REPOSITORY_SEQUENCES, batch=run.batch) as writer:
+        for repository, (place, texts), (_, pairs) in zip(task.repositories, contents, dependencies, strict=True):
+            _, repository_id, name = repository
+            files = _files(texts, of_place(wanted, place), task.policy)
             rows = [
-                {**row, "repository_id": repository_id, "repository": repository, "policy_hash": task.policy_hash}
-                for row in _sequences(files, edges, repository_id, place, task.policy)
+                {**row, "repository_id": repository_id, "repository": name, "policy_hash": task.policy_hash}
+                for row in _sequences(files, _edges(pairs, files), repository_id, place, task.policy)
             ]
             writer.write(pa.Table.from_pylist(rows, schema=REPOSITORY_SEQUENCES.columns))
             made.sequences += len(rows)
             made.files += len(files)
-            for name in ("bytes", "tokens", "edges", "edges_inside", "edges_respected"):
-                setattr(made, name, getattr(made, name) + sum(row[name] for row in rows))
+            for figure in ("bytes", "tokens", "edges", "edges_inside", "edges_respected"):
+                setattr(made, figure, getattr(made, figure) + sum(row[figure] for row in rows))
     made.parts = writer.parts
     return made
 
 
-def _files(task: _Task, place: int) -> dict[str, _File]:
-    """The files of a repository that the rules keep, by path."""
-    kept = kept_by_rules(task.lake, task.batch, place)
+def _files(frames: Iterable[pl.DataFrame], wanted: Ordinals, policy: RepositoryLevelPolicy) -> dict[str, _File]:
+    """Those files of a repository that are `wanted`, by what they are ordered by."""
     files: dict[str, _File] = {}
-    for group in files_of(task.lake, task.batch, place, ["path", "language", "content"]):
-        wanted = group.filter(pl.col("ordinal").is_in(kept.implode()))
-        sizes = wanted.with_columns(size=pl.col("content").str.len_bytes(), ended=pl.col("content").str.ends_with("\n"))
+    for group in frames:
+        mine = group.filter(pl.Series(np.isin(group["ordinal"].to_numpy(), wanted)))
+        sizes = mine.with_columns(size=pl.col("content").str.len_bytes(), ended=pl.col("content").str.ends_with("\n"))
         for ordinal, path, language, content, size, ended in sizes.iter_rows():
             framed = len(header(path, language).encode()) + size + (not ended) + len(SEPARATOR)
             parts: tuple[_Part, ...] = (_Part(0, size, framed),)
-            if _tokens(framed, task.policy) > task.policy.sequence_tokens:
-                parts = tuple(_parts(path, language, content, task.policy))
-            files[path] = _File(ordinal, path, language, parts, framed)
+            if _tokens(framed, policy) > policy.sequence_tokens:
+                parts = tuple(_parts(path, language, content, policy))
+            files[_name(path, ordinal, files)] = _File(ordinal, path, language, parts, framed)
     return files
+
+
+def _name(path: str, ordinal: int, taken: Mapping[str, _File]) -> str:
+    """The path, or for a path that is taken one that sorts right behind it.
+
+    Two paths may be shown alike: one that has bytes which are not UTF-8, and one that has what they are shown as.
+    """
+    name = path
+    while name in taken:
+        name = f"{name}\0{ordinal}"
+    return name
 
 
 def _tokens(size: int, policy: RepositoryLevelPolicy) -> int:
@@ -158,19 +174,15 @@ def _parts(path: str, language: str | None, content: str, policy: RepositoryLeve
         start = stop
 
 
-def _edges(task: _Task, place: int, files: Mapping[str, _File]) -> list[Edge]:
+def _edges(frames: Iterable[pl.DataFrame], files: Mapping[str, _File]) -> list[Edge]:
     """The dependencies between the files of a repository that are in the corpus."""
-    names = {file.ordinal: file.path for file in files.values()}
-    first, last = bounds(place)
-    edges = []
-    for part in task.lake.parts(DEPENDENCIES, batch=task.batch):
-        if part.last < first or part.first > last:
-            continue
-        for group in task.lake.read(DEPENDENCIES, part, ["ordinal", "dependency"], first=first, last=last):
-            for user, dependency in group.filter(pl.col("ordinal").is_between(first, last)).iter_rows():
-                if user in names and dependency in names:
-                    edges.append(Edge(names[user], names[dependency]))
-    return edges
+    names = {file.ordinal: name for name, file in files.items()}
+    return [
+        Edge(names[user], names[dependency])
+        for group in frames
+        for user, dependency in group.iter_rows()
+        if user in names and dependency in names
+    ]
 
 
 def _sequences(

@@ -15,6 +15,7 @@ import pytest
 import seed_platform
 from seed_platform.assets.resources import LakeResource
 from seed_platform.definitions import build_definitions, defs
+from seed_platform.steps import quality_model
 from seed_platform.steps.flow import NEAR_DUPLICATES
 from seed_platform.steps.page_flow import CODE_RELEVANCE, PAGE_FILTERS
 
@@ -25,6 +26,7 @@ _FILES = "github/files"
 _RULES, _EXACT = "verdicts/files/rules", "verdicts/files/exact_duplicates"
 _NEAR, _SYNTAX = "verdicts/files/near_duplicates", "verdicts/files/syntax"
 _COPIES = "verdicts/files/repository_duplicates"
+_SCORES, _FILE_QUALITY = "verdicts/files/quality_score", "verdicts/files/quality"
 _REPOSITORIES = "github/repositories"
 _SAME_TREES, _FORKS = "verdicts/repositories/exact_duplicates", "verdicts/repositories/near_duplicates"
 _REPOSITORY_QUALITY, _GATE = "verdicts/repositories/quality", "verdicts/repositories/commit_gate"
@@ -109,8 +111,23 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         check="removals_are_verified",
     ),
     _SYNTAX: _verdict("treesitter", _FILES, _RULES, _COPIES, _EXACT),
+    # Which files are labelled is a matter of the whole lake: it has no partitions.
+    "models/file_quality": {
+        "group": "models",
+        "deps": [_NEAR],
+        "kinds": ["fasttext"],
+        "partitions": None,
+        "single_run": False,
+        "code_version": quality_model.VERSION,
+        "automation": "when_never_made",
+        "blocking_checks": [],
+    },
+    _SCORES: _verdict("fasttext", *(_FILES, _RULES, _COPIES, _EXACT, _SYNTAX, _NEAR, "models/file_quality")),
+    _FILE_QUALITY: _verdict("polars", _FILES, _SCORES),
     "corpora/file_level": _corpus(
-        *(_FILES, _RULES, _COPIES, _EXACT, _NEAR, _SYNTAX), version="2", checks=["no_two_documents_share_content"]
+        *(_FILES, _RULES, _COPIES, _EXACT, _NEAR, _SYNTAX, _FILE_QUALITY),
+        version="2",
+        checks=["no_two_documents_share_content"],
     ),
     _REPOSITORY_QUALITY: _verdict("polars", _FILES, _REPOSITORIES, _RULES, _SAME_TREES, _FORKS, _SYNTAX),
     "corpora/repository_level": _corpus(
@@ -123,7 +140,7 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         "group": "github",
     },
     "corpora/repository_sequences": _corpus(
-        *(_FILES, _REPOSITORIES, _RULES, _DEPENDENCIES, "corpora/repository_level"), checks=["sequences_hold"]
+        *(_FILES, _REPOSITORIES, _RULES, _NEAR, _DEPENDENCIES, "corpora/repository_level"), checks=["sequences_hold"]
     ),
     _GATE: _verdict("polars", _FILES, _REPOSITORIES),
     **{
@@ -152,6 +169,15 @@ SNAPSHOT: dict[str, dict[str, Any]] = {
         kind="numpy",
         checks=["samples_hold", "verdicts_are_conserved"],
     ),
+    # Its rounds learn from the whole lake: it has no partitions.
+    "corpora/high_quality": {
+        **_corpus(
+            *("corpora/file_level", "verdicts/files/quality_score"), kind="fasttext", checks=["files_are_of_the_corpus"]
+        ),
+        "partitions": None,
+        "single_run": False,
+        "automation": "eager",
+    },
     # Its shares are of the whole lake: it has no partitions.
     "corpora/long_context": {
         **_corpus(

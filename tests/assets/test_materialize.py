@@ -12,20 +12,21 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from support import edited, lake_of, make_repository, python_source, settings_of
+from support import edited, lake_of, make_repository, python_source, settings_of, without_scorer
 
-from seed_platform.assets import github, reports
+from seed_platform.assets import github, quality, reports
 from seed_platform.assets.resources import EngineResource, LakeResource, RefusingIOManager
 from seed_platform.automation.partitions import repository_batches
 from seed_platform.automation.sensors import batch_arrivals
 from seed_platform.batches import add_batch, pin_sources
 from seed_platform.definitions import build_definitions
 from seed_platform.engine.journal import Journal
+from seed_platform.engine.local import LocalEngine
 from seed_platform.lake.lake import Part
 from seed_platform.lake.schemas import verdicts
-from seed_platform.policy import Section
+from seed_platform.policy import Policy, Section
 from seed_platform.steps import exact_duplicates, judge
-from seed_platform.steps.base import Report
+from seed_platform.steps.base import Context, Report
 from seed_platform.steps.read import limits_of
 
 ASSETS = github.ASSETS
@@ -63,6 +64,7 @@ class Deployment:
         settings = settings_of(self.root)
         specs = [str(folder / name), str(folder / f"missing-{name}")]
         add_batch(lake_of(settings), pin_sources(specs, limits_of(settings), {}), name=name)
+        without_scorer(Context(lake_of(settings), LocalEngine(1), settings, Policy(), name))
         self.instance.add_dynamic_partitions(repository_batches.name or "", [name])
 
     def materialize(
@@ -141,7 +143,7 @@ def test_every_blocking_check_was_evaluated_and_passed(done: Done):
     evaluated = done[1].get_asset_check_evaluations()
     assert {(each.asset_key.to_user_string(), each.check_name) for each in evaluated} == {
         ("github/files", "files_are_accounted_for"),
-        *((f"verdicts/files/{name}", "verdicts_are_conserved") for name in github.REQUIRES),
+        *((f"verdicts/files/{name}", "verdicts_are_conserved") for name in (*github.REQUIRES, "quality_score")),
         ("verdicts/files/repository_duplicates", "dropped_files_are_kept_elsewhere"),
         ("verdicts/files/near_duplicates", "removals_are_verified"),
         *(
@@ -258,6 +260,10 @@ def test_the_condition_asks_for_a_new_batch_and_only_for_that(empty: Deployment,
     # A look at all assets takes ten seconds.
     files = dg.AssetSelection.assets(github.FILE_LEVEL).upstream()
     empty.add(tmp_path, "first")
+    assert empty.materialize("first", "first", selection=files).success
+    # The model is one that scores nothing, and the instance is to know that it was made.
+    model = [quality.file_quality_model]
+    assert dg.materialize(model, instance=empty.instance, resources=empty.resources).success
     assert empty.materialize("first", "first", selection=files).success
     before = dg.evaluate_automation_conditions(definitions, instance=empty.instance, asset_selection=files)
     assert before.total_requested == 0

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_commits import empty_repository, write_commit
-from support import git, make_repository, python_source, run_flow, views
+from raw_commits import empty_repository, remove, write_commit
+from support import git, lake_of, make_repository, python_source, run_flow, settings_of, views
 
 from seed_platform.commits.policy import CommitGatePolicy
 from seed_platform.commits.walk import new_commits
+from seed_platform.lineage.structure_checks import commits_are_accounted_for
 from seed_platform.policy import Policy
 from seed_platform.steps.commit_flow import GATE, READ_COMMITS
 from seed_platform.steps.flow import READ
@@ -106,3 +107,61 @@ def test_a_clone_that_was_deepened_gives_the_commits_that_it_lacked_once(tmp_pat
     assert walks == [("one", 2, 1), ("two", 3, 0), ("two", 0, 0)]
     history = git(clone, "rev-list", "--reverse", "HEAD").split()
     assert [sha for (sha,) in found] == [history[0], history[1], history[4]]
+
+
+def test_a_gap_is_left_to_the_next_repository_of_its_origin_if_the_first_cannot_be_walked(tmp_path: Path):
+    root = str(tmp_path / "lake")
+    for number in range(3):
+        _add(tmp_path, "deep", number)
+    for name in ("first", "second"):
+        git(tmp_path, "clone", "-q", "--depth", "1", f"file://{tmp_path / 'deep'}", str(tmp_path / name))
+    steps = (READ, GATE, READ_COMMITS)
+    run_flow(root, [str(tmp_path / "first")], policy=POLICY, name="one", workers=1, steps=steps)
+    for number, name in enumerate(("first", "second")):
+        git(tmp_path / name, "fetch", "-q", "--unshallow")
+        _add(tmp_path, name, 10 + number)
+    both = [str(tmp_path / name) for name in ("first", "second")]
+    run_flow(root, both, policy=POLICY, name="two", workers=1, steps=steps[:2])
+    (tmp_path / "first" / ".git").rename(tmp_path / "first" / "git")
+    run_flow(root, [], policy=POLICY, workers=1, steps=steps)
+    with views(root) as connection:
+        walks = connection.execute(
+            "SELECT batch, commits, len(missing), reason FROM commit_walks ORDER BY batch, ordinal"
+        ).fetchall()
+    assert walks == [("one", 1, 1, None), ("two", 0, 0, "not_a_repository"), ("two", 3, 0, None)]
+
+
+def _branches(path: Path, **tips: str) -> list[str]:
+    """Point branches of the bare repository at `path` to commits; the specs of these."""
+    for name, tip in tips.items():
+        git(path, "update-ref", f"refs/heads/{name}", tip)
+    return [f"{path}#{name}" for name in tips]
+
+
+def test_a_tip_that_is_missing_does_not_count_as_seen(tmp_path: Path):
+    repository, root = empty_repository(tmp_path / "bare"), str(tmp_path / "lake")
+    shared = write_commit(repository, {b"a.py": python_source(1, 9).encode()})
+    ours, theirs = (write_commit(repository, {}, shared, message=each) for each in (b"ours", b"theirs"))
+    specs = _branches(tmp_path / "bare", ours=ours, theirs=theirs)
+    run_flow(root, specs, policy=POLICY, name="a", workers=1, steps=(READ, GATE))
+    remove(repository, ours)
+    run_flow(root, [], policy=POLICY, workers=1, steps=(READ, GATE, READ_COMMITS))
+    with views(root) as connection:
+        walks = connection.execute("SELECT commits, missing, seen FROM commit_walks ORDER BY ordinal").fetchall()
+    assert walks == [(0, [ours], []), (2, [], [])]
+
+
+def test_branches_behind_a_wrong_clock_give_what_they_share_once_in_a_batch(tmp_path: Path):
+    repository, root = empty_repository(tmp_path / "bare"), str(tmp_path / "lake")
+    first = write_commit(repository, {b"a.py": python_source(1, 9).encode()})
+    shared = write_commit(repository, {b"b.py": b"b = 1\n"}, first)
+    skewed = write_commit(repository, {}, shared, committer=b"A <a@b> 0 +0000")
+    a, b = (write_commit(repository, {b"c.py": b"c = 1\n"}, parent) for parent in (skewed, shared))
+    specs = _branches(tmp_path / "bare", a=a, b=b)
+    run_flow(root, specs, policy=POLICY, name="a", workers=1, steps=(READ, GATE, READ_COMMITS))
+    with views(root) as connection:
+        found = connection.execute("SELECT sha FROM commits ORDER BY ordinal").fetchall()
+        walks = connection.execute("SELECT commits FROM commit_walks ORDER BY ordinal").fetchall()
+    assert [sha for (sha,) in found] == [first, shared, skewed, a, b]
+    assert walks == [(4,), (1,)]
+    assert commits_are_accounted_for(lake_of(settings_of(root)), settings_of(root), ["a"]).passed

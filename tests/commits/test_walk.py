@@ -80,6 +80,18 @@ def test_after_the_history_was_rewritten_the_common_part_is_not_new(repository: 
     assert walk.unknown == ()
 
 
+def test_a_commit_that_is_found_again_behind_a_wrong_clock_can_be_left_out(repository: pygit2.Repository):
+    root, shared = chain(repository, 2)
+    late = write_commit(repository, {}, shared, committer=b"A <a@b> 0 +0000")
+    ours, theirs = write_commit(repository, {}, late), write_commit(repository, {}, shared, message=b"theirs")
+    first, second = new_commits(repository, ours, []), new_commits(repository, theirs, [ours])
+    assert hexes(first) == [root, shared, late, ours]
+    assert hexes(second) == [root, shared, theirs], "it is found again"
+    assert hexes(second.without(set(first))) == [theirs]
+    assert second.without(set()) == second
+    assert hexes(new_commits(repository, theirs, []).without({bytes.fromhex(shared)})) == [root, theirs]
+
+
 def test_a_seen_tip_that_is_gone_is_unknown_and_the_other_still_counts(repository: pygit2.Repository):
     made = chain(repository, 4)
     gone, tree = "12" * 20, raw_object(repository, ObjectType.TREE, b"")

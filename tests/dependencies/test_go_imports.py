@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seed_platform.dependencies.go import GoResolver
+from seed_platform.dependencies.go import MOST_FILES, GoResolver
 from seed_platform.dependencies.go_modules import read_module
 
 RESOLVER = GoResolver()
@@ -55,6 +55,38 @@ def test_programs_and_documentation_beside_a_package_are_not_imported():
         "lib/_old.go": "package lib",
     }
     assert {dependency for _, dependency in edges(files)} == {"lib/a.go", "lib/b.go"}
+
+
+def large_package(user: str, files: int = MOST_FILES + 1) -> list[str]:
+    """What of a package of many files, each declaring one function and one type, `user` depends on."""
+    package = {f"lib/f{n:03}.go": f"package pb\nfunc F{n}() {{}}\ntype T{n} int\n" for n in range(files)}
+    tests = {"lib/f_test.go": "package pb\nfunc F1() {}\n"}
+    return sorted(
+        used for who, used in edges({"go.mod": "module m", "x.go": user, **package, **tests}) if who == "x.go"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "qualifier"), [('"m/lib"', "pb."), ('api "m/lib"', "api."), ('. "m/lib"', "")], ids=["own", "given", "dot"]
+)
+def test_an_import_of_a_large_package_leads_to_the_files_that_declare_what_is_used(spec: str, qualifier: str):
+    body = f"func f(x *{qualifier}T7) {{ {qualifier}F1(); other.F2(); var y {qualifier}T9 }}"
+    user = f"package x\nimport {spec}\n{body}\n"
+    assert large_package(user) == ["lib/f001.go", "lib/f007.go", "lib/f009.go"]
+    assert len(large_package(user, MOST_FILES)) == MOST_FILES
+
+
+@pytest.mark.parametrize("body", ["", "func f() { pb.Unknown() }", "func f() { other.F1() }"])
+def test_an_import_of_a_large_package_of_which_no_declaration_is_used_leads_to_its_first_files(body: str):
+    first = [f"lib/f{n:03}.go" for n in range(MOST_FILES)]
+    assert large_package(f'package x\nimport "m/lib"\n{body}\n') == first
+
+
+def test_users_of_a_large_package_are_not_linked_to_all_of_it():
+    package = {f"lib/f{n:04}.go": f"package lib\nfunc F{n}() {{}}\n" for n in range(500)}
+    users = {f"u{n:04}/u.go": f'package u\nimport "m/lib"\nfunc g() {{ lib.F{n}() }}\n' for n in range(500)}
+    found = edges({"go.mod": "module m", **package, **users})
+    assert found == {(f"u{n:04}/u.go", f"lib/f{n:04}.go") for n in range(500)}
 
 
 def test_files_of_a_package_depend_on_those_that_declare_what_they_use():

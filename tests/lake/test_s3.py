@@ -54,7 +54,7 @@ def _python(code: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def _finish(process: subprocess.Popen[bytes]) -> None:
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=480)
     assert process.returncode == 0, errors.decode()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from support import lake_of, settings_of
+from support import lake_of, settings_of, without_scorer
 
 from seed_platform.batches import CRAWL, Batch, list_batches
 from seed_platform.batches import REPOSITORIES as OF_REPOSITORIES
@@ -118,6 +118,8 @@ def work_on(
     settings = settings_of(lake_root, workers)
     lake = lake_of(settings)
     context = Context(lake, LocalEngine(workers), settings, policy, uuid.uuid4().hex)
+    if kind == OF_REPOSITORIES:
+        without_scorer(context)
     flow = line_of(kind).flow(lake, policy, settings)
     return context, flow, flow.batches
 

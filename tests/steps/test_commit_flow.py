@@ -23,9 +23,11 @@ from seed_platform.lineage.commits import commit_funnel
 from seed_platform.lineage.structure_checks import commits_are_accounted_for, samples_hold
 from seed_platform.lineage.why import why
 from seed_platform.policy import Policy
-from seed_platform.steps.commit_flow import COMMIT_FILTERS
+from seed_platform.steps.commit_flow import COMMIT_FILTERS, COMMIT_STEPS, GATE, READ_COMMITS
+from seed_platform.steps.flow import READ
 from seed_platform.steps.lines import REPOSITORY_LINE
 
+WALKING = (READ, GATE, READ_COMMITS)
 POLICY = Policy(commit_gate=CommitGatePolicy(commits=0, active_days=0))
 _APP, _UTIL = python_source(1, 60), python_source(2, 60)
 
@@ -238,3 +240,69 @@ def test_a_repository_that_is_gone_does_not_replace_what_was_read_of_it(tmp_path
     with pytest.raises(WorkError, match="cannot be read again"):
         run_flow(root, [], policy=other, steps=REPOSITORY_LINE.steps)
     assert rows_of(lake, COMMITS).equals(before)
+
+
+def test_samples_outlive_a_change_of_policy_while_their_repository_is_away(tmp_path: Path):
+    repository, root, steps = tmp_path / "planted", str(tmp_path / "lake"), (READ, *COMMIT_STEPS)
+    commit(repository, "Count plants in rows", {"app.py": _APP})
+    commit(
+        repository, "Let app count roots as well as leaves", {"app.py": lines_of(_APP, 20, "roots = leaves = 0", "")}
+    )
+    run_flow(root, [str(repository)], policy=POLICY, name="only", steps=steps)
+    lake = lake_of(settings_of(root))
+    tables = (COMMIT_SAMPLES, COMMIT_FILTERS["sample"])
+    before = [rows_of(lake, table) for table in tables]
+    assert before[0].height == 1
+    fewer = POLICY.commit_samples.model_copy(update={"max_tokens": 20_000})
+    changed = POLICY.model_copy(update={"commit_samples": fewer})
+    repository.rename(tmp_path / "away")
+    with pytest.raises(WorkError, match=r"planted cannot be read again \(missing_path: .*\); the lake is unchanged"):
+        run_flow(root, [], policy=changed, steps=steps)
+    assert all(rows_of(lake, table).equals(rows) for table, rows in zip(tables, before, strict=True))
+    (tmp_path / "away").rename(repository)
+    run_flow(root, [], policy=changed, steps=steps)
+    after = rows_of(lake, COMMIT_SAMPLES)
+    assert after["doc_id"].to_list() == before[0]["doc_id"].to_list()
+    assert after["policy_hash"].to_list() == [changed.digest()]
+
+
+def two_clones(folder: Path) -> tuple[Path, Path, list[str]]:
+    """Clones of one origin, each with a commit of its own, and the ids of the commits that they share."""
+    for number in range(2):
+        commit(folder / "origin", f"Write part {number} of the story", {f"s{number}.py": python_source(number, 9)})
+    for number, name in enumerate(("one", "two")):
+        git(folder, "clone", "-q", str(folder / "origin"), name)
+        commit(folder / name, f"Tell it as {name} does", {"end.py": python_source(20 + number, 9)})
+    return folder / "one", folder / "two", git(folder / "origin", "rev-list", "--reverse", "HEAD").split()
+
+
+def test_a_walk_that_fails_hides_nothing_from_the_next_of_its_origin(tmp_path: Path):
+    one, two, shared = two_clones(tmp_path)
+    root, ids = str(tmp_path / "lake"), {path: git(path, "rev-parse", "HEAD") for path in (one, two)}
+    run_flow(root, [f"{one}#main", f"{two}#main"], policy=POLICY, name="a", steps=WALKING[:2])
+    (one / ".git").rename(one / "git")
+    run_flow(root, [], policy=POLICY, steps=WALKING)
+    lake = lake_of(settings_of(root))
+    walks = rows_of(lake, COMMIT_WALKS).sort("ordinal")
+    assert walks.select("reason", "commits", "seen").rows() == [("not_a_repository", 0, []), (None, 3, [])]
+    assert set(rows_of(lake, COMMITS)["sha"]) == {*shared, ids[two]}
+    (one / "git").rename(one / ".git")
+    git(one, "fetch", "-q", str(two))
+    later = commit(one, "Tell how it goes on", {"more.py": python_source(30, 9)})
+    run_flow(root, [str(one)], policy=POLICY, name="b", steps=WALKING)
+    assert set(rows_of(lake, COMMITS).filter(pl.col("batch") == "b")["sha"]) == {ids[one], later}
+
+
+def test_a_first_walk_that_fails_for_now_publishes_nothing_and_is_tried_again(tmp_path: Path):
+    one, two, shared = two_clones(tmp_path)
+    root = str(tmp_path / "lake")
+    run_flow(root, [str(one), str(two)], policy=POLICY, name="a", steps=WALKING[:2])
+    one.rename(tmp_path / "away")
+    lake = lake_of(settings_of(root))
+    for _ in range(2):
+        with pytest.raises(WorkError, match=r"cannot be read now \(.*one: missing_path\); the lake is unchanged"):
+            run_flow(root, [], policy=POLICY, steps=WALKING)
+        assert lake.open(COMMIT_WALKS) is lake.open(COMMITS) is None
+    (tmp_path / "away").rename(one)
+    run_flow(root, [], policy=POLICY, steps=WALKING)
+    assert rows_of(lake, COMMIT_WALKS).sort("ordinal")["commits"].to_list() == [len(shared) + 1, 1]

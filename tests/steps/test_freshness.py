@@ -24,7 +24,9 @@ from seed_platform.steps.commit_flow import COMMIT_STEPS
 from seed_platform.steps.flow import (
     EXACT_DUPLICATES,
     FILE_LEVEL_CORPUS,
+    FILE_QUALITY,
     NEAR_DUPLICATES,
+    QUALITY_SCORES,
     READ,
     REPOSITORY_EXACT_DUPLICATES,
     REPOSITORY_LEVEL_CORPUS,
@@ -37,6 +39,7 @@ from seed_platform.steps.flow import (
 )
 from seed_platform.steps.freshness import Flow, bring_up_to_date, load_records
 from seed_platform.steps.lines import REPOSITORY_LINE
+from seed_platform.steps.models import model_ids
 from seed_platform.steps.read import limits_of
 
 
@@ -86,7 +89,7 @@ def test_adding_the_same_sources_again_leaves_nothing_outstanding(done: Path):
 
 def test_a_syntax_threshold_makes_only_syntax_and_what_reads_it_outstanding(done: Path):
     policy = Policy(syntax=SyntaxPolicy(max_error_ratio=0.5))
-    files = (SYNTAX, NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
+    files = (SYNTAX, NEAR_DUPLICATES, QUALITY_SCORES, FILE_QUALITY, FILE_LEVEL_CORPUS)
     repositories = (REPOSITORY_QUALITY, REPOSITORY_LEVEL_CORPUS, SEQUENCES)
     assert _outstanding(str(done / "lake"), policy) == [
         (batch, step.name) for batch in ("first", "second") for step in (*files, *repositories)
@@ -120,8 +123,10 @@ def test_a_threshold_of_repositories_leaves_reading_and_rules_alone(done: Path):
 def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(done: Path):
     context, _, batches = work_on(str(done / "lake"))
     newer = [replace(step, version="next") if step is NEAR_DUPLICATES else step for step in STEPS]
-    left = Flow(newer, batches, Policy(), Settings()).outstanding(load_records(context.lake))
-    assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name}
+    flow = Flow(newer, batches, Policy(), Settings(), models=model_ids(context.lake))
+    left = flow.outstanding(load_records(context.lake))
+    scored = {QUALITY_SCORES.name, FILE_QUALITY.name}
+    assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name, *scored}
 
 
 def test_a_later_batch_does_not_make_an_earlier_one_outstanding(done: Path, tmp_path: Path):

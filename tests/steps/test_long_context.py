@@ -23,7 +23,7 @@ from seed_platform.lake.schemas import COMMIT_SAMPLES, FILE_LEVEL, FILES, LONG_C
 from seed_platform.policy import Policy
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.lines import CRAWL_LINE, REPOSITORY_LINE
-from seed_platform.steps.long_context import choose_long_context, is_outstanding
+from seed_platform.steps.long_context import LONG_CONTEXT_CORPUS as CHOICE
 from seed_platform.steps.remove import remove_batch
 
 _SHARES = {"files": 0.3, "pages": 0.2, "repositories": 0.3, "commits": 0.2}
@@ -53,7 +53,7 @@ def _context(root: str, policy: Policy = POLICY) -> Context:
 def _choose(root: str, policy: Policy = POLICY) -> tuple[Report, pl.DataFrame]:
     """Choose; what the report says, and the rows."""
     context = _context(root, policy)
-    report = choose_long_context(context)
+    report = CHOICE.bring_up_to_date(context)
     return report, _chosen(context.lake)
 
 
@@ -169,29 +169,29 @@ def test_more_of_a_source_takes_nothing_away_from_what_was_chosen(root: str):
 def test_it_is_outstanding_when_what_it_is_made_of_has_changed_and_only_then(root: str, tmp_path: Path):
     context = _context(root)
     lake = context.lake
-    assert is_outstanding(lake, POLICY), "nothing was chosen yet"
-    report = choose_long_context(context)
-    assert not is_outstanding(lake, POLICY)
+    assert CHOICE.is_outstanding(lake, POLICY), "nothing was chosen yet"
+    report = CHOICE.bring_up_to_date(context)
+    assert not CHOICE.is_outstanding(lake, POLICY)
     version = lake.open(LONG_CONTEXT).version()  # type: ignore[union-attr]
-    assert choose_long_context(context) == report
+    assert CHOICE.bring_up_to_date(context) == report
     assert lake.open(LONG_CONTEXT).version() == version, "what is up to date is not made again"  # type: ignore[union-attr]
-    assert is_outstanding(lake, _policy(min_tokens=51))
+    assert CHOICE.is_outstanding(lake, _policy(min_tokens=51))
     other = Policy.model_validate({**_SECTIONS, "commit_gate": {"commits": 1, "active_days": 0}})
-    assert not is_outstanding(lake, other), "the corpora say what has changed, not the sections behind them"
+    assert not CHOICE.is_outstanding(lake, other), "the corpora say what has changed, not the sections behind them"
     make_repository(tmp_path / "more", {"more.py": python_source(70, 40)})
     run_flow(root, [str(tmp_path / "more")], policy=POLICY, name="more", workers=1)
-    assert is_outstanding(lake, POLICY), "there is more to choose from"
-    choose_long_context(replace(context, run_id=uuid.uuid4().hex))
-    assert not is_outstanding(lake, POLICY)
+    assert CHOICE.is_outstanding(lake, POLICY), "there is more to choose from"
+    CHOICE.bring_up_to_date(replace(context, run_id=uuid.uuid4().hex))
+    assert not CHOICE.is_outstanding(lake, POLICY)
     _remove(context, "more")
-    assert is_outstanding(lake, POLICY), "what was chosen may be gone"
+    assert CHOICE.is_outstanding(lake, POLICY), "what was chosen may be gone"
 
 
 def test_a_lake_without_any_corpus_has_nothing_to_choose(lake_root: str):
     context = _context(lake_root)
-    assert not is_outstanding(context.lake, POLICY)
-    assert choose_long_context(context).seen.documents == 0
-    assert not is_outstanding(context.lake, POLICY)
+    assert not CHOICE.is_outstanding(context.lake, POLICY)
+    assert CHOICE.bring_up_to_date(context).seen.documents == 0
+    assert not CHOICE.is_outstanding(context.lake, POLICY)
 
 
 def test_the_export_has_the_text_of_every_document(root: str, tmp_path: Path):

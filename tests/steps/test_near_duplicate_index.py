@@ -18,7 +18,7 @@ import pytest
 from flow_tables import VERDICTS, postings_of, rows_of, shingles, similarity
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import edited, lake_of, python_source, settings_of
+from support import FILE_STEPS, edited, lake_of, python_source, settings_of, without_scorer
 
 from seed_platform.batches import add_batch, list_batches, pin_sources
 from seed_platform.engine.base import OnDeath, Result, Task
@@ -32,8 +32,9 @@ from seed_platform.lineage.checks import Outcome
 from seed_platform.lineage.near_duplicate_checks import removals_are_verified
 from seed_platform.policy import Policy
 from seed_platform.steps.base import Context
-from seed_platform.steps.flow import NEAR_DUPLICATES, STEPS
-from seed_platform.steps.freshness import Flow, bring_up_to_date
+from seed_platform.steps.flow import NEAR_DUPLICATES
+from seed_platform.steps.freshness import bring_up_to_date
+from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.near_duplicates import candidates, compaction, find_near_duplicates
 from seed_platform.steps.near_duplicates import index as index_stage
 from seed_platform.steps.near_duplicates.compaction import blocks
@@ -93,9 +94,11 @@ def lake_of_batches(tmp_path_factory: pytest.TempPathFactory) -> str:
                 file.write_text(edited(python_source(family, 60), changed))
         context = _context(root)
         add_batch(context.lake, pin_sources([str(folder / f"p{batch}")], limits_of(context.settings), {}))
-    flow = Flow(STEPS, list_batches(context.lake), context.policy, context.settings)
+    without_scorer(context)
+    flow = REPOSITORY_LINE.flow(context.lake, context.policy, context.settings)
     for each, step in flow.outstanding({}):
-        bring_up_to_date(context, flow, step, each)
+        if step in FILE_STEPS:
+            bring_up_to_date(context, flow, step, each)
     return root
 
 

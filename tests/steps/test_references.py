@@ -20,7 +20,7 @@ from seed_platform.lineage.checks import content_is_unique
 from seed_platform.lineage.funnel import funnel, repository_funnel
 from seed_platform.lineage.why import Story, why
 from seed_platform.policy import Policy
-from seed_platform.steps.flow import FILE_LEVEL_CORPUS, NEAR_DUPLICATES
+from seed_platform.steps.flow import FILE_LEVEL_CORPUS, FILE_QUALITY, NEAR_DUPLICATES, QUALITY_SCORES, SEQUENCES
 from seed_platform.steps.freshness import bring_up_to_date, load_records
 from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.read import limits_of
@@ -126,7 +126,8 @@ def test_a_repository_that_is_also_in_a_set_is_told_of_as_the_repository_that_it
 
 def test_a_reference_set_touches_nothing_but_near_duplicates_and_the_corpus(without: Path, compared: str):
     before, after = _of_batches(str(without / "lake"), "first", "second"), _of_batches(compared, "first", "second")
-    assert {name for name in before if before[name] != after[name]} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {NEAR_DUPLICATES.name, FILE_QUALITY.name, FILE_LEVEL_CORPUS.name}
     held = _of_batches(compared, "held-out")
     assert {name for name, rows in held.items() if rows} == {FILES.name, REPOSITORIES.name}
 
@@ -163,7 +164,7 @@ def test_adding_a_set_makes_near_duplicates_and_the_corpus_outstanding_and_remov
 ):
     _add(root, "set", _set(tmp_path / "set.jsonl", "x = 1"))
     _read(root)
-    steps = (NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
+    steps = (NEAR_DUPLICATES, QUALITY_SCORES, FILE_QUALITY, FILE_LEVEL_CORPUS, SEQUENCES)
     assert _outstanding(root) == [(batch, step.name) for batch in ("first", "second") for step in steps]
     _remove(root, "set")
     assert _outstanding(root) == []
@@ -262,7 +263,7 @@ def test_the_commands_add_list_and_remove_a_set(seed: Seed, tmp_path: Path):
     again = seed("reference", "add", "other", "set.jsonl", "./none", "--json").json
     assert (again["reference"], again["new"], again["documents"]) == ("tests", False, 1)
     assert is_one_line(seed("batch", "remove", "tests", "--yes"), 2, "seed reference remove tests")
-    assert "2 results of 1 batches are outstanding" in seed("reference", "remove", "tests", "--yes").out
+    assert "5 results of 1 batches are outstanding" in seed("reference", "remove", "tests", "--yes").out
     assert seed("reference", "list", "--json").json == []
 
 
