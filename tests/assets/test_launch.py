@@ -19,12 +19,10 @@ from seed_platform.lineage.checks import Outcome
 from seed_platform.settings import Settings
 from seed_platform.steps.flow import (
     FILE_LEVEL_CORPUS,
-    FILTERS,
     READ,
-    REPOSITORY_EXACT_DUPLICATES,
-    REPOSITORY_NEAR_DUPLICATES,
     RULES,
 )
+from seed_platform.steps.lines import REPOSITORY_LINE
 from seed_platform.steps.read import limits_of
 
 
@@ -44,7 +42,7 @@ def test_partitions_added_in_another_order_are_computed_all_the_same(settings: S
     prepare_home(settings)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(repository_batches.name or "", ["second", "not-of-this-lake", "first"])
-    steps = (*FILTERS.values(), READ, REPOSITORY_EXACT_DUPLICATES, REPOSITORY_NEAR_DUPLICATES, FILE_LEVEL_CORPUS)
+    steps = REPOSITORY_LINE.making(FILE_LEVEL_CORPUS.tables[0])
     computed = launch(settings, select=FILE_LEVEL_CORPUS.name).computed
     assert sorted(computed) == sorted((batch, step.name) for batch in ("first", "second") for step in steps)
     assert launch(settings, select=FILE_LEVEL_CORPUS.name).computed == []

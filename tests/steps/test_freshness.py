@@ -126,7 +126,7 @@ def test_a_new_version_of_a_filter_makes_it_outstanding_with_what_depends_on_it(
     flow = Flow(newer, batches, Policy(), Settings(), models=model_ids(context.lake))
     left = flow.outstanding(load_records(context.lake))
     scored = {QUALITY_SCORES.name, FILE_QUALITY.name}
-    assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name, *scored}
+    assert {step.name for _, step in left} == {NEAR_DUPLICATES.name, FILE_LEVEL_CORPUS.name, SEQUENCES.name, *scored}
 
 
 def test_a_later_batch_does_not_make_an_earlier_one_outstanding(done: Path, tmp_path: Path):
