@@ -24,6 +24,7 @@ from seed_platform.policy import Policy
 from seed_platform.steps.base import Context, Report
 from seed_platform.steps.lines import CRAWL_LINE, REPOSITORY_LINE
 from seed_platform.steps.long_context import LONG_CONTEXT_CORPUS as CHOICE
+from seed_platform.steps.long_context import choose_long_context
 from seed_platform.steps.remove import remove_batch
 
 _SHARES = {"files": 0.3, "pages": 0.2, "repositories": 0.3, "commits": 0.2}
@@ -185,6 +186,46 @@ def test_it_is_outstanding_when_what_it_is_made_of_has_changed_and_only_then(roo
     assert not CHOICE.is_outstanding(lake, POLICY)
     _remove(context, "more")
     assert CHOICE.is_outstanding(lake, POLICY), "what was chosen may be gone"
+
+
+def test_a_batch_that_is_removed_leaves_no_row_behind(root: str):
+    _, before = _choose(root)
+    context = _context(root)
+    _remove(context, "crawl")
+    after = _chosen(context.lake)
+    assert after.equals(before.filter(pl.col("batch") == "code"))
+    assert after.height < before.height
+
+
+def test_a_choice_that_is_killed_before_it_is_recorded_is_not_taken_for_the_one_before(root: str):
+    context = _context(root)
+    CHOICE.bring_up_to_date(context)
+
+    def killed(work: Context) -> Report:
+        choose_long_context(work)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(CHOICE, choose=killed).bring_up_to_date(_context(root, _policy(min_tokens=100)))
+    assert CHOICE.is_outstanding(context.lake, POLICY), "what is there now is of the other policy"
+
+
+def test_the_same_sources_in_another_order_are_chosen_from_anew(lake_root: str, tmp_path: Path):
+    specs = [str(tmp_path / name) for name in ("a", "b")]
+    for number, spec in enumerate(specs):
+        make_repository(Path(spec), {f"m{number}.py": python_source(20 + number, 40)})
+    run_flow(lake_root, specs, policy=POLICY, name="one", workers=1)
+    context = _context(lake_root)
+    CHOICE.bring_up_to_date(context)
+    _remove(context, "one")
+    run_flow(lake_root, specs[::-1], policy=POLICY, name="one", workers=1)
+    assert CHOICE.is_outstanding(context.lake, POLICY), "its documents have other places"
+    CHOICE.bring_up_to_date(_context(lake_root))
+    batches = list_batches(context.lake)
+    texts = pl.concat(list(LONG_CONTEXT_CORPUS.documents(context.lake, batches)))
+    contents = dict(context.lake.column(FILES, ["doc_id", "content"], batch="one").iter_rows())
+    assert texts.height
+    assert all(contents[doc_id] == text for doc_id, text in texts.select("doc_id", "text").iter_rows())
 
 
 def test_a_lake_without_any_corpus_has_nothing_to_choose(lake_root: str):
