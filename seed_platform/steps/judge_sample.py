@@ -114,9 +114,10 @@ def _sample(context: Context, policy: JudgeSamplePolicy) -> pl.DataFrame:
     connection.register("quotas", table.to_arrow())
     found = connection.execute(
         _SAMPLE.format(joins=" ".join(joins)), {"seed": str(policy.seed), "most": policy.per_language}
-    ).to_arrow_table()
+    ).fetchall()
     connection.close()
-    return pl.DataFrame(found).unique("content_sha256", keep="first", maintain_order=True)
+    schema = {"batch": pl.String, "ordinal": pl.Int64, "language": pl.String, "content_sha256": pl.String}
+    return pl.DataFrame(found, schema=schema, orient="row").unique("content_sha256", keep="first", maintain_order=True)
 
 
 def _documents(lake: Lake, chosen: pl.DataFrame) -> Iterator[Document]:

@@ -165,9 +165,12 @@ def _in_lake(lake: Lake, settings: Settings, wanted: set[str]) -> Iterator[tuple
         "SELECT batch, ordinal, content_sha256 FROM files WHERE content_sha256 IN (SELECT unnest($wanted)) "
         "ORDER BY batch, ordinal",
         {"wanted": sorted(wanted)},
-    ).to_arrow_table()
+    ).fetchall()
     connection.close()
-    places = pl.DataFrame(found).unique("content_sha256", keep="first", maintain_order=True)
+    schema = {"batch": pl.String, "ordinal": pl.Int64, "content_sha256": pl.String}
+    places = pl.DataFrame(found, schema=schema, orient="row").unique(
+        "content_sha256", keep="first", maintain_order=True
+    )
     for (batch,), group in places.group_by("batch", maintain_order=True):
         ordinals = group["ordinal"].sort()
         for part in lake.parts(FILES, batch=str(batch)):
